@@ -1,0 +1,56 @@
+# make run     the demo project, from nothing to a matrix, through `snakemake --profile divvy`
+# make test    all tests      make check   lint and types      make demo   only the demo project's files
+# make lock    choose the versions of requirements.lock anew
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+DEMO := demo/project_config.yaml
+SOURCES := scripts src tests
+
+.DELETE_ON_ERROR:
+.PHONY: install demo run test check project lock clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"expected Python 3.11 or newer, found {sys.version.split()[0]}; set it: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(DEMO)
+
+$(DEMO): scripts/generate_project.py | $(INSTALLED)
+	$(BIN)/python scripts/generate_project.py --out demo
+
+run: $(INSTALLED) $(DEMO)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --profile divvy
+	@echo
+	@echo "matrix:      results/matrix/peak_set.matrix_raw.csv.gz (and .parquet)"
+	@echo "statistics:  results/matrix/peak_set.stats.tsv"
+	@echo "logs:        results/logs (of the rules), logs/divvy (of the jobs)"
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+
+check: $(INSTALLED)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check workflow
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
+
+# a folder of your own from which `snakemake --profile divvy` works: make project DIR=~/my_cohort
+project: $(INSTALLED)
+	$(BIN)/python scripts/new_project.py "$(DIR)"
+
+lock: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra workflow --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --quiet --output-file requirements.lock
+
+clean:
+	rm -rf demo results logs .snakemake

@@ -1,0 +1,70 @@
+"""What every script shares: the version, errors that users can act on, and files that are whole or absent."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+VERSION = "0.1.0"
+
+
+class UserError(Exception):
+    """Something a user can cause and mend; the message says what was found and what to do."""
+
+
+def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> int:
+    """Run a script's `main` and return its exit status: 0, or 1 after printing a `UserError` to stderr."""
+    try:
+        main(argv)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def warn(message: str) -> None:
+    """Print a warning to stderr."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def listing(items: Sequence[str], limit: int = 20) -> str:
+    """Indent `items`, one a line, and count those beyond `limit`."""
+    more = [f"… and {len(items) - limit} more"] if len(items) > limit else []
+    return "".join(f"\n  {item}" for item in [*items[:limit], *more])
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, renamed to it on success and removed on failure.
+
+    The temporary name keeps the suffixes of `path`, for libraries that choose a format by them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix="." + path.name[-80:])
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_if_changed(path: Path, content: bytes) -> bool:
+    """Write `content` to `path` unless it holds just that already, so that its time stamp tells of real changes."""
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return True
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

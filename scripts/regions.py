@@ -1,0 +1,173 @@
+"""Region sets: read a BED file, check it, and freeze it for a run.
+
+A region is a half-open interval [start, end) in 0-based coordinates on a contig. The frozen file is plain BED3 in the
+order of the input; its SHA-256 identifies the region set in every file that is computed from it.
+"""
+
+import argparse
+import gzip
+import hashlib
+import re
+import sys
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common import UserError, listing, run, warn, write_if_changed
+
+LARGEST_COORDINATE = 2**31 - 1  # BAM's coordinates are int32
+GZIP_MAGIC = b"\x1f\x8b"
+CONTIG = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")  # SAM specification, 1.2.1
+UTF8_BOM = b"\xef\xbb\xbf"
+NOT_REGIONS = ("#", "track ", "track\t", "browser ", "browser\t")
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Regions in input order: `contigs` (list of names), `starts` and `ends` (int64, 0-based half-open), n each."""
+
+    contigs: list[str]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.contigs)
+
+    def names(self) -> list[str]:
+        """Return "contig:start-end" for each region, the row names of the matrix."""
+        return [f"{c}:{s}-{e}" for c, s, e in zip(self.contigs, self.starts.tolist(), self.ends.tolist(), strict=True)]
+
+    def bed(self) -> bytes:
+        """Return the regions as BED3, the canonical form of a region set."""
+        rows = zip(self.contigs, self.starts.tolist(), self.ends.tolist(), strict=True)
+        return "".join(f"{c}\t{s}\t{e}\n" for c, s, e in rows).encode()
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the canonical form."""
+        return hashlib.sha256(self.bed()).hexdigest()
+
+
+def read_bed(path: Path) -> Regions:
+    """Read regions from a BED-like file (BED3-12, narrowPeak, broadPeak; plain, gzip or bgzip, told by content).
+
+    A byte order mark, CRLF, blank lines, comments and `track`/`browser` lines are accepted; exact duplicates are
+    dropped with a warning. Raises UserError with file and line numbers for anything that is not a region.
+    """
+    seen: dict[tuple[str, int, int], None] = {}
+    problems: list[str] = []
+    total = 0
+    for number, line in enumerate(_lines(path), start=1):
+        if not line or line.isspace() or line.startswith(NOT_REGIONS):
+            continue
+        total += 1
+        try:
+            seen[_region(line)] = None
+        except ValueError as error:
+            problems.append(f"line {number}: {error}")
+    if problems:
+        raise UserError(
+            f"{path}: expected contig, start and end in the first three columns of every line, found{listing(problems)}"
+        )
+    if not total:
+        raise UserError(f"{path}: expected at least one region, found none; give a BED file with regions")
+    if total > len(seen):
+        warn(f"{path}: {total - len(seen)} exact duplicates of other regions were dropped; {len(seen)} regions remain")
+    contigs, starts, ends = zip(*seen, strict=True)
+    return Regions(list(contigs), np.array(starts, np.int64), np.array(ends, np.int64))
+
+
+def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, absent_contigs: str) -> None:
+    """Check that `regions` fit the genome of an alignment file.
+
+    Parameters
+    ----------
+    regions : the region set
+    lengths : contig lengths (bp) of the header of `source`
+    absent_contigs : "error", or "zero" to allow regions on contigs that the header lacks
+
+    Raises UserError for absent contigs and for regions that start beyond the end of their contig (another genome
+    build); warns of regions that only end beyond it.
+    """
+    absent = [contig for contig in dict.fromkeys(regions.contigs) if contig not in lengths]
+    if absent and absent_contigs == "error":
+        raise UserError(
+            f"{source}: its header lacks {len(absent)} of the region set's contigs: {', '.join(absent[:10])}"
+            f"{_chr_hint(absent, lengths)}; give regions of the same genome, or set counting.absent_contigs to zero"
+        )
+    length = np.array([lengths.get(contig, LARGEST_COORDINATE) for contig in regions.contigs])
+    outside = np.flatnonzero(regions.starts >= length)
+    if outside.size:
+        names = regions.names()
+        found = [f"{names[i]}, but {regions.contigs[i]} has {length[i]} bp" for i in outside[:5].tolist()]
+        raise UserError(
+            f"{source}: {outside.size} regions start beyond the end of their contig: {'; '.join(found)}; "
+            "the regions seem to be of another genome build than the alignments"
+        )
+    beyond = int(np.count_nonzero(regions.ends > length))
+    if beyond:
+        warn(f"{source}: {beyond} regions end beyond the end of their contig; they are counted as they are")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        content = path.read_bytes()
+        if content.startswith(GZIP_MAGIC):
+            content = gzip.decompress(content)
+        text = content.removeprefix(UTF8_BOM).decode()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise UserError(f"{path}: damaged or truncated gzip file: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected a text file (BED, plain or gzip), found other bytes: {error}") from error
+    return iter(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+
+
+def _region(line: str) -> tuple[str, int, int]:
+    fields = line.split("\t") if "\t" in line else line.split()
+    if len(fields) < 3:
+        raise ValueError(f"{len(fields)} columns: {line[:60]!r}")
+    contig, start, end = fields[0].strip(), _coordinate(fields[1]), _coordinate(fields[2])
+    if not CONTIG.fullmatch(contig):
+        raise ValueError(f"not a contig name that SAM allows: {contig[:60]!r}")
+    if end <= start:
+        raise ValueError(f"{'zero length' if end == start else 'start > end'}: {line[:60]!r}")
+    return contig, start, end
+
+
+def _coordinate(text: str) -> int:
+    text = text.strip()
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError(f"not a whole number: {text[:60]!r}")
+    number = int(text) if len(text) < 20 else LARGEST_COORDINATE + 1
+    if number < 0:
+        raise ValueError(f"negative coordinate: {number}")
+    if number > LARGEST_COORDINATE:
+        raise ValueError(f"coordinate beyond {LARGEST_COORDINATE}: {text[:60]}")
+    return number
+
+
+def _chr_hint(absent: Sequence[str], lengths: Mapping[str, int]) -> str:
+    if any(f"chr{contig}" in lengths for contig in absent):
+        return f" (it has chr{absent[0]} and so on: the regions lack the prefix 'chr')"
+    if any(contig.removeprefix("chr") in lengths for contig in absent):
+        return f" (it has {absent[0].removeprefix('chr')} and so on: the alignments lack the prefix 'chr')"
+    return f" (it has {', '.join(list(lengths)[:5])} …)" if lengths else " (it names no contig)"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line: freeze a BED file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bed", type=Path, required=True, help="regions: BED-like, plain, gzip or bgzip")
+    parser.add_argument("--out", type=Path, required=True, help="frozen region set, rewritten only if it changed")
+    args = parser.parse_args(argv)
+    write_if_changed(args.out, read_bed(args.bed).bed())
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,142 @@
+"""A divvy compute package: find it, check it, and render submission scripts with it.
+
+looper's divvy does the rendering; what is here makes it strict, for it leaves unknown packages, missing files and
+variables without a value to be found out later.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Z][A-Z0-9_]*)\}")  # {MEM}, but not the shell's ${MEM}
+DIRECTIVE = re.compile(r"\s*#(SBATCH|\$|BSUB|PBS)\s")
+# what a value may hold: where the scheduler reads it, anything but quotes, braces and line breaks; where the shell
+# reads it, only what the shell leaves alone
+SAFE_IN_DIRECTIVE = re.compile(r"[^'\"\\{}`$\x00-\x1f\x7f]*")
+SAFE_IN_SHELL = re.compile(r"[\w@%+=:,./ -]*")
+OWN = ("CODE", "JOBNAME", "LOGFILE")  # made by the executor, and safe
+
+
+class ComputeError(Exception):
+    """The divvy configuration, or a value for its template, cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class SubmissionScript:
+    """A rendered script, the variables whose directive lines were left out, and values that no variable took."""
+
+    text: str
+    omitted: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+@dataclass
+class ComputePackage:
+    """A compute package of a divvy configuration."""
+
+    name: str
+    config: Path
+    template: Path
+    submission_command: str
+    text: str = field(repr=False)
+    _divvy: Any = field(repr=False)
+
+    def render(self, variables: Mapping[str, str], path: Path) -> SubmissionScript:
+        """Render the template with `variables` (upper-case names), write the script to `path` and return it.
+
+        Lines of scheduler directives with a variable that is empty or not given are left out. ComputeError if a
+        variable elsewhere is not given, or a value could break out of its place.
+        """
+        defaults = {str(k).upper(): str(v) for k, v in self._divvy.compute.items() if v is not None}
+        values = defaults | dict(variables)
+        lines = self.text.splitlines(keepends=True)
+        omitted = [line for line in lines if DIRECTIVE.match(line) and _without_value(line, values)]
+        kept = [line for line in lines if line not in omitted]
+        missing = sorted({name for line in kept for name in PLACEHOLDER.findall(line) if name not in values})
+        if missing:
+            raise ComputeError(
+                f"the template {self.template} needs {', '.join(missing)}: set a resource of that name "
+                f"(--set-resources RULE:{missing[0].lower()}=VALUE), or a value in the compute package {self.name!r}"
+            )
+        used = set(PLACEHOLDER.findall(self.text))
+        _check_values({k: v for k, v in variables.items() if k not in OWN}, kept)
+        text = self._fill({k: v for k, v in variables.items() if k in used}, kept, path)
+        return SubmissionScript(
+            text=text,
+            omitted=tuple(sorted({name for line in omitted for name in _without_value(line, values)})),
+            unused=tuple(sorted(set(variables) - used - set(OWN))),
+        )
+
+    def _fill(self, variables: Mapping[str, str], lines: list[str], path: Path) -> str:
+        """Let divvy fill the lines; CODE goes last, for divvy would fill a {MEM} within it too."""
+        ordered = {k: v for k, v in variables.items() if k != "CODE"} | {"CODE": variables.get("CODE", "")}
+        template = path.with_name(path.name + ".template")
+        template.write_text("".join(lines))
+        self._divvy.compute["submission_template"] = str(template)
+        try:
+            self._divvy.write_script(str(path), {key.lower(): value for key, value in ordered.items()})
+        finally:
+            self._divvy.compute["submission_template"] = str(self.template)
+            template.unlink()
+        return path.read_text()
+
+
+def load_package(config: str | None, name: str) -> ComputePackage:
+    """Load a compute package from a divvy configuration; ComputeError says what is wrong with it and what there is."""
+    path = find_config(config)
+    from looper.divvy import ComputingConfiguration  # it costs seconds, and only the controller needs it
+
+    try:
+        divvy = ComputingConfiguration.from_yaml_file(filepath=str(path))
+        packages = divvy["compute_packages"]
+    except Exception as error:  # whatever yacman meets in a file that is not a divvy configuration
+        raise ComputeError(f"{path}: not a divvy configuration: {type(error).__name__}: {error}") from error
+    if not isinstance(packages, Mapping) or not packages:
+        raise ComputeError(f"{path}: expected a section compute_packages with at least one package")
+    if name not in packages:
+        raise ComputeError(f"no compute package {name!r} in {path}; it has: {', '.join(sorted(map(str, packages)))}")
+    settings = packages[name]
+    for key in ("submission_template", "submission_command"):
+        if not isinstance(settings, Mapping) or not settings.get(key):
+            raise ComputeError(f"{path}: the compute package {name!r} has no {key}")
+    divvy.clean_start(name)  # activate_package would keep settings of the package before
+    template = Path(divvy.compute["submission_template"])
+    try:
+        text = template.read_text()
+    except OSError as error:
+        raise ComputeError(
+            f"{path}: the submission template of the compute package {name!r} cannot be read: {template}: "
+            f"{error.strerror}; relative paths are relative to the configuration's folder"
+        ) from error
+    return ComputePackage(name, path, template, str(settings["submission_command"]).strip(), text, divvy)
+
+
+def find_config(given: str | None) -> Path:
+    """Return the divvy configuration: the given one, that of $DIVCFG, or the one that comes with looper."""
+    source, value = ("--divvy-config", given) if given else ("DIVCFG", os.environ.get("DIVCFG"))
+    if not value:
+        from looper.const import DEFAULT_CONFIG_FILEPATH
+
+        return Path(DEFAULT_CONFIG_FILEPATH)
+    path = Path(os.path.expandvars(value)).expanduser().absolute()
+    if not path.is_file():
+        raise ComputeError(f"{source}={value}: no such file; expected a divvy configuration (`divvy init` makes one)")
+    return path
+
+
+def _without_value(line: str, values: Mapping[str, str]) -> list[str]:
+    return [name for name in PLACEHOLDER.findall(line) if not values.get(name)]
+
+
+def _check_values(variables: Mapping[str, str], lines: list[str]) -> None:
+    for line in lines:
+        safe = SAFE_IN_DIRECTIVE if DIRECTIVE.match(line) else SAFE_IN_SHELL
+        for name in PLACEHOLDER.findall(line):
+            if not safe.fullmatch(variables.get(name, "")):
+                raise ComputeError(
+                    f"the resource {name.lower()} is {variables[name]!r}, which is not safe in the template's line "
+                    f"{line.strip()!r}; use letters, digits and . _ - + = : , / @ %"
+                )

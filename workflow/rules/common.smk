@@ -1,0 +1,109 @@
+"""Configuration, sample sheet and region sets: checked and resolved once, in the process that plans the run."""
+
+import csv
+import os
+import shlex
+import subprocess
+import sys
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+SCHEMA = "../schemas/config.schema.yaml"
+SAMPLE_TABLE = "results/samples.tsv"
+
+
+wildcard_constraints:
+    region_set=r"[A-Za-z0-9._-]+",
+    sample=r"[A-Za-z0-9._-]+",
+
+
+def script(name):
+    """Return the path of a script or module; rules name them as input, so that what was edited runs again."""
+    clone = Path(script.__code__.co_filename).parents[2]
+    path = clone / "scripts" / name
+    return str(path.relative_to(Path.cwd()) if clone == Path.cwd() else path)
+
+
+def check_config():
+    """Stop with every problem of the configuration, and fill in the defaults."""
+    with open(workflow.source_path(SCHEMA)) as file:
+        validator = Draft202012Validator(yaml.safe_load(file))
+    problems = [describe(error) for error in validator.iter_errors(config)]
+    if problems:
+        raise WorkflowError("The configuration has problems (config/README.md explains every key):", *problems)
+    validate(config, SCHEMA)
+
+
+def describe(error):
+    """Say in one line where the configuration breaks the schema, and what would be right."""
+    place = ".".join(map(str, error.absolute_path)) or "the configuration"
+    if error.validator != "additionalProperties":
+        return f"{place}: {error.message}"
+    valid = list(error.schema["properties"])
+    unknown = [key for key in error.instance if key not in valid]
+    nearest = get_close_matches(str(unknown[0]), valid, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return f"{place}: unknown key {unknown[0]!r}; {hint}valid keys: {', '.join(valid)}"
+
+
+def prepare(name, *arguments):
+    """Run a script that the plan depends on; its error is the workflow's."""
+    done = subprocess.run([sys.executable, script(name), *arguments], stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise WorkflowError(done.stderr.strip())
+    if done.stderr:
+        logger.warning(done.stderr.strip())
+
+
+def prepare_inputs():
+    """Resolve the sample sheet and freeze the region sets; files are rewritten only if they change."""
+    amendments = ["--amendments", *config["amendments"]]
+    prepare("samples.py", "--pep", config["pep"], *amendments, "--bam", config["samples"]["bam"], "--out", SAMPLE_TABLE)
+    for name, region_set in config["regions"].items():
+        prepare("regions.py", "--bed", region_set["bed"], "--out", f"results/regions/{name}.bed")
+
+
+@cache
+def samples():
+    """Return the alignment files of each sample, in sheet order."""
+    with open(SAMPLE_TABLE, newline="") as file:
+        return {row["sample_name"]: row["bam"].split("\n") for row in csv.DictReader(file, delimiter="\t")}
+
+
+def sample_bams(wildcards):
+    """Return the alignment files of one sample."""
+    return samples()[wildcards.sample]
+
+
+def collected(suffix):
+    """Return an input function that gives one file a sample."""
+
+    def files(wildcards):
+        return [f"results/coverage/{wildcards.region_set}/{sample}.{suffix}" for sample in samples()]
+
+    return files
+
+
+def coverage_folder(wildcards):
+    """Return the folder with the coverage of all samples: for thousands of them no command line is long enough."""
+    return f"results/coverage/{wildcards.region_set}"
+
+
+def counting_options():
+    """Return the configuration of the counting as options of coverage.py."""
+    options = [(f"--{key.replace('_', '-')}", str(value)) for key, value in config["counting"].items()]
+    return shlex.join(word for option in options for word in option)
+
+
+# `python` in the rules is the one that runs Snakemake, also where its environment is not activated
+os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
+check_config()
+# neither a job nor the linter (alone in not checking envvars) needs the inputs: jobs read what the controller wrote
+if workflow.is_main_process and getattr(workflow, "check_envvars", True):
+    prepare_inputs()

@@ -1,0 +1,22 @@
+rule coverage:
+    """Count the alignments of one sample in every region."""
+    input:
+        script=script("coverage.py"),
+        modules=[script("alignments.py"), script("overlaps.py"), script("regions.py")],
+        regions="results/regions/{region_set}.bed",
+        bam=sample_bams,
+    output:
+        counts="results/coverage/{region_set}/{sample}.npy",
+        stats="results/coverage/{region_set}/{sample}.stats.json",
+    log:
+        "results/logs/coverage/{region_set}/{sample}.log",
+    conda:
+        "../envs/divvy-coverage.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        counting=counting_options(),
+    shell:
+        "python {input.script:q} --bam {input.bam:q} --regions {input.regions:q} {params.counting}"
+        " --out {output.counts:q} --stats {output.stats:q} 2> {log:q}"
