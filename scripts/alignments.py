@@ -19,6 +19,7 @@ MODES = ("reads",)
 ABSENT_CONTIGS = ("error", "zero")
 FLAG_BITS = 0xFFF
 DUPLICATE, PROPER_PAIR, UNMAPPED = 0x400, 0x2, 0x4
+REFERENCE_BASES = (pysam.CMATCH, pysam.CDEL, pysam.CREF_SKIP, pysam.CEQUAL, pysam.CDIFF)
 BATCH = 1 << 18
 GZIP_MAGIC = b"\x1f\x8b"
 # the empty block that ends a BAM file (SAM specification, 4.1.2)
@@ -77,9 +78,7 @@ def _count_file(path: Path, regions: Regions, counting: Counting) -> tuple[Integ
     try:
         _check_end(path)
         with pysam.AlignmentFile(str(path), check_sq=False) as file:
-            check_contigs(
-                regions, dict(zip(file.references, file.lengths, strict=True)), path, counting.absent_contigs
-            )
+            check_contigs(regions, dict(zip(file.references, file.lengths, strict=True)), path, counting.absent_contigs)
             overlaps, tally = Overlaps(regions, file.references), Tally()
             for batch in _batches(file):
                 tally += _count_batch(batch, overlaps, counting)
@@ -113,12 +112,20 @@ def _batches(file: pysam.AlignmentFile) -> Iterator[Integers]:
     rows: list[tuple[int, int, int, int, int]] = []
     for read in file.fetch(until_eof=True):
         start = read.reference_start
-        rows.append((read.flag, read.mapping_quality, read.reference_id, start, read.reference_end or start))
+        rows.append((read.flag, read.mapping_quality, read.reference_id, start, _end(read, start)))
         if len(rows) == BATCH:
             yield np.array(rows, np.int64).T
             rows = []
     if rows:
         yield np.array(rows, np.int64).T
+
+
+def _end(read: pysam.AlignedSegment, start: int) -> int:
+    """Return the end of the reference span; htslib gives an alignment without reference bases one all the same."""
+    end: int = read.reference_end or start
+    if end == start + 1 and not any(operation in REFERENCE_BASES for operation, _ in read.cigartuples or ()):
+        return start
+    return end
 
 
 def _having(flag: Integers, bit: int) -> int:

@@ -25,6 +25,7 @@ from regions import Regions, read_bed
 from samples import read_table
 
 BLOCK = 1 << 23  # counts in memory at a time
+DESCRIPTION = {"regions", "counting", "counts", "statistics"}  # what coverage.py says of a sample
 
 
 class Writer(Protocol):
@@ -54,7 +55,9 @@ def read_descriptions(names: Sequence[str], folder: Path, region_set: str) -> li
         countings[json.dumps(description["counting"], sort_keys=True)].append(name)
     if len(countings) > 1:
         kinds = [f"{', '.join(members[:10])}: {counting}" for counting, members in countings.items()]
-        raise UserError(f"{folder}: samples were counted in different ways:{listing(kinds)}\ncount them in the same way")
+        raise UserError(
+            f"{folder}: samples were counted in different ways:{listing(kinds)}\ncount them in the same way"
+        )
     return descriptions
 
 
@@ -94,7 +97,8 @@ class CsvWriter:
     """A gzip-compressed CSV, the same bytes for the same matrix."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._file = igzip.IGzipFile(path, "wb", compresslevel=2, mtime=0)
+        self._raw = path.open("wb")
+        self._file = igzip.IGzipFile("", "wb", compresslevel=2, fileobj=self._raw, mtime=0)  # no name, no time
         self._file.write((",".join(schema.names) + "\n").encode())
         # names of samples and of contigs hold neither commas nor quotes; pyarrow would quote them all
         options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
@@ -108,6 +112,7 @@ class CsvWriter:
         """Finish the file."""
         self._csv.close()
         self._file.close()
+        self._raw.close()
 
 
 def parquet_writer(path: Path, schema: pa.Schema) -> Writer:
@@ -150,17 +155,19 @@ def _writer(path: Path) -> Callable[[Path, pa.Schema], Writer]:
 def _description(path: Path) -> dict[str, Any]:
     try:
         description: dict[str, Any] = json.loads(path.read_text())
-        if missing := {"regions", "counting", "counts", "statistics"} - description.keys():
-            raise ValueError(f"no {', '.join(sorted(missing))}")
+        if not isinstance(description, dict) or not DESCRIPTION <= description.keys():
+            raise ValueError(f"expected {', '.join(sorted(DESCRIPTION))} in it")
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected the statistics of a sample: {error}; remove it and run again") from error
+        raise UserError(f"{path}: not the statistics of a sample: {error}; remove it and run again") from error
     return description
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: collect the samples of a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=Path, required=True, help="table with a column sample_name; gives the columns")
+    parser.add_argument(
+        "--samples", type=Path, required=True, help="table with a column sample_name; gives the columns"
+    )
     parser.add_argument("--regions", type=Path, required=True, help="region set; gives the rows")
     parser.add_argument("--coverage", type=Path, required=True, help="folder with <sample>.npy and <sample>.stats.json")
     parser.add_argument(

@@ -54,10 +54,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--regions", type=Path, required=True, help="regions: BED-like, plain, gzip or bgzip")
     parser.add_argument("--mode", choices=MODES, default=default.mode, help="what one count is (default: %(default)s)")
     parser.add_argument(
-        "--exclude-flags", type=_flags, default=default.exclude_flags, help="SAM flags to leave out (default: %(default)s)"
+        "--exclude-flags",
+        type=_flags,
+        default=default.exclude_flags,
+        help="SAM flags to leave out (default: %(default)s)",
     )
     parser.add_argument(
-        "--require-flags", type=_flags, default=default.require_flags, help="SAM flags to ask for (default: %(default)s)"
+        "--require-flags",
+        type=_flags,
+        default=default.require_flags,
+        help="SAM flags to ask for (default: %(default)s)",
     )
     parser.add_argument(
         "--min-mapq", type=int, default=default.min_mapq, help="least mapping quality (default: %(default)s)"
@@ -77,7 +83,9 @@ def _flags(text: str) -> int:
     """Parse SAM flags: decimal, or hexadecimal with 0x."""
     flags = int(text, 0)
     if not 0 <= flags <= FLAG_BITS:
-        raise argparse.ArgumentTypeError(f"expected SAM flags between 0 and {FLAG_BITS} (0x{FLAG_BITS:X}), found {text}")
+        raise argparse.ArgumentTypeError(
+            f"expected SAM flags between 0 and {FLAG_BITS} (0x{FLAG_BITS:X}), found {text}"
+        )
     return flags
 
 

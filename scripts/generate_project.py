@@ -89,14 +89,14 @@ def simulate_fragments(genome: Genome, group: int, n_fragments: int, rng: np.ran
     return Fragments(contigs[order], starts[order], lengths[order])
 
 
-def alignments(fragments: Fragments, header: pysam.AlignmentHeader, rng: np.random.Generator) -> list[pysam.AlignedSegment]:
+def alignments(
+    fragments: Fragments, header: pysam.AlignmentHeader, rng: np.random.Generator
+) -> list[pysam.AlignedSegment]:
     """Return both mates of each fragment in coordinate order, then some unmapped pairs."""
     number = len(fragments.starts)
     mapq = rng.choice([60, 40, 20, 5], number, p=[0.8, 0.1, 0.05, 0.05])
     same = np.zeros(number, bool)
-    same[1:] = (
-        (np.diff(fragments.contigs) == 0) & (np.diff(fragments.starts) == 0) & (np.diff(fragments.lengths) == 0)
-    )
+    same[1:] = (np.diff(fragments.contigs) == 0) & (np.diff(fragments.starts) == 0) & (np.diff(fragments.lengths) == 0)
     first_is_left = rng.random(number) < 0.5
     segments = []
     for i in range(number):
@@ -161,7 +161,9 @@ def _peaks(genome: Genome, fragments: Fragments, name: str) -> list[str]:
         inside = here[slice(*np.searchsorted(here, [start, end]))]
         if len(inside) >= 5:
             summit = int(np.median(inside)) - start
-            lines.append(f"{contigs[contig]}\t{start}\t{end}\t{name}_{i}\t{len(inside)}\t.\t{len(inside)}\t-1\t-1\t{summit}\n")
+            lines.append(
+                f"{contigs[contig]}\t{start}\t{end}\t{name}_{i}\t{len(inside)}\t.\t{len(inside)}\t-1\t-1\t{summit}\n"
+            )
     return lines
 
 

@@ -49,7 +49,9 @@ class _Contig:
         self._starts, self._ends = starts[rows], ends[rows]
         self._sorted_starts, self._sorted_ends = np.sort(self._starts), np.sort(self._ends)
         self._start_ranks = np.zeros(len(rows) + 1, np.int64)  # spans by the number of regions that end before them
-        self._end_ranks = np.zeros(len(rows) + 1, np.int64)  # spans by the number of regions that start before their end
+        self._end_ranks = np.zeros(
+            len(rows) + 1, np.int64
+        )  # spans by the number of regions that start before their end
 
     def add(self, starts: Integers, ends: Integers) -> int:
         real = starts < ends  # an alignment without reference bases shares none with a region

@@ -33,7 +33,9 @@ def read_pep(pep: Path, amendments: Sequence[str] = (), bam: str = "bam") -> lis
     """
     rows, name_column, repeated = _load(pep, amendments)
     if not rows:
-        raise UserError(f"{pep}: expected at least one sample, found none; is sample_table set and the sheet not empty?")
+        raise UserError(
+            f"{pep}: expected at least one sample, found none; is sample_table set and the sheet not empty?"
+        )
     problems = [f"{name!r}: {count} rows have this name; names must be unique" for name, count in repeated]
     samples = []
     for number, row in enumerate(rows, start=1):
@@ -72,12 +74,13 @@ def _load(pep: Path, amendments: Sequence[str]) -> tuple[list[dict[str, Any]], s
         project = Project(str(pep), amendments=list(amendments) or None)
     except Exception as error:  # peppy raises whatever its parsers do
         raise UserError(f"{pep}: cannot be read as a PEP: {type(error).__name__}: {error}") from error
-    # peppy merges rows of the same name, which hides a mistake: a name that came from several rows has several values
     rows = [sample.to_dict() for sample in project.samples]
-    names = Counter(str(name) for name in project["_sample_df"].get(project.st_index, ())) if rows else Counter()
-    repeated = [(name, count) for name, count in names.items() if count > 1 and name]
-    if rows and not repeated and len(rows) < len(project["_sample_df"]):
-        raise UserError(f"{pep}: {len(project['_sample_df']) - len(rows)} rows derive a name that another row has already")
+    sheet = project["_sample_df"] if rows else rows
+    if len(rows) == len(sheet):
+        return rows, project.st_index, []
+    # peppy merges rows of the same name, which hides a mistake
+    names = Counter(str(name) for name in sheet.get(project.st_index, ()))
+    repeated = [(name, count) for name, count in names.items() if count > 1]
     return rows, project.st_index, repeated
 
 
@@ -107,7 +110,7 @@ def _values(value: Any) -> list[str]:
 
 def located(path: str, folder: Path) -> str:
     """Return a path of the sheet, which is relative to `folder`, relative to the current folder and without `..`."""
-    joined = os.path.join(folder, os.path.expanduser(path))  # noqa: PTH111, PTH118
+    joined = os.path.join(folder, os.path.expanduser(path))
     plain = os.path.normpath(joined)
     return plain if os.path.realpath(plain) == os.path.realpath(joined) else joined
 
@@ -127,7 +130,9 @@ def _file_problem(path: str, attribute: str) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: resolve a PEP into a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pep", type=Path, required=True, help="project configuration (YAML) or sample sheet (CSV, TSV)")
+    parser.add_argument(
+        "--pep", type=Path, required=True, help="project configuration (YAML) or sample sheet (CSV, TSV)"
+    )
     parser.add_argument("--amendments", nargs="*", default=[], help="amendments of the PEP to activate")
     parser.add_argument("--bam", default="bam", help="attribute with the alignment files (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="table, rewritten only if it changed")

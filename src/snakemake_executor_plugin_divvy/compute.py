@@ -17,7 +17,7 @@ DIRECTIVE = re.compile(r"\s*#(SBATCH|\$|BSUB|PBS)\s")
 # reads it, only what the shell leaves alone
 SAFE_IN_DIRECTIVE = re.compile(r"[^'\"\\{}`$\x00-\x1f\x7f]*")
 SAFE_IN_SHELL = re.compile(r"[\w@%+=:,./ -]*")
-OWN = ("CODE", "JOBNAME", "LOGFILE")  # made by the executor, and safe
+OWN = ("CODE", "JOBNAME", "LOGFILE", "CORES", "MEM", "TIME")  # not the name of a resource
 
 
 class ComputeError(Exception):
@@ -50,7 +50,7 @@ class ComputePackage:
         Lines of scheduler directives with a variable that is empty or not given are left out. ComputeError if a
         variable elsewhere is not given, or a value could break out of its place.
         """
-        defaults = {str(k).upper(): str(v) for k, v in self._divvy.compute.items() if v is not None}
+        defaults = {str(k).upper(): "" if v is None else str(v) for k, v in self._divvy.compute.items()}
         values = defaults | dict(variables)
         lines = self.text.splitlines(keepends=True)
         omitted = [line for line in lines if DIRECTIVE.match(line) and _without_value(line, values)]
@@ -62,8 +62,8 @@ class ComputePackage:
                 f"(--set-resources RULE:{missing[0].lower()}=VALUE), or a value in the compute package {self.name!r}"
             )
         used = set(PLACEHOLDER.findall(self.text))
-        _check_values({k: v for k, v in variables.items() if k not in OWN}, kept)
-        text = self._fill({k: v for k, v in variables.items() if k in used}, kept, path)
+        _check_values({k: v for k, v in variables.items() if k != "CODE"}, kept)
+        text = self._fill({k: v for k, v in values.items() if k in used}, kept, path)
         return SubmissionScript(
             text=text,
             omitted=tuple(sorted({name for line in omitted for name in _without_value(line, values)})),
@@ -72,12 +72,14 @@ class ComputePackage:
 
     def _fill(self, variables: Mapping[str, str], lines: list[str], path: Path) -> str:
         """Let divvy fill the lines; CODE goes last, for divvy would fill a {MEM} within it too."""
-        ordered = {k: v for k, v in variables.items() if k != "CODE"} | {"CODE": variables.get("CODE", "")}
+        spelling = {str(key).upper(): key for key in self._divvy.compute}  # a key spelt otherwise would not replace it
+        ordered = {spelling.get(k, k.lower()): v for k, v in variables.items() if k != "CODE"}
+        ordered[spelling.get("CODE", "code")] = variables.get("CODE", "")
         template = path.with_name(path.name + ".template")
         template.write_text("".join(lines))
         self._divvy.compute["submission_template"] = str(template)
         try:
-            self._divvy.write_script(str(path), {key.lower(): value for key, value in ordered.items()})
+            self._divvy.write_script(str(path), ordered)
         finally:
             self._divvy.compute["submission_template"] = str(self.template)
             template.unlink()
@@ -136,7 +138,8 @@ def _check_values(variables: Mapping[str, str], lines: list[str]) -> None:
         safe = SAFE_IN_DIRECTIVE if DIRECTIVE.match(line) else SAFE_IN_SHELL
         for name in PLACEHOLDER.findall(line):
             if not safe.fullmatch(variables.get(name, "")):
+                source = "log file (--divvy-logdir)" if name == "LOGFILE" else f"resource {name.lower()}"
                 raise ComputeError(
-                    f"the resource {name.lower()} is {variables[name]!r}, which is not safe in the template's line "
+                    f"the {source} is {variables[name]!r}, which is not safe in the template's line "
                     f"{line.strip()!r}; use letters, digits and . _ - + = : , / @ %"
                 )

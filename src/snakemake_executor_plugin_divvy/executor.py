@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shlex
 import threading
 import time
@@ -21,6 +22,7 @@ from snakemake_executor_plugin_divvy import compute, schedulers
 from snakemake_executor_plugin_divvy.jobscript import JobFiles, job_script, safe_name, tail
 
 SHORTEST_POLL, LONGEST_POLL = 0.2, 2.0  # seconds between looks for exit-status files
+WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
 SUBMISSION_TRIES, SUBMISSION_DELAY = 4, 2.0  # the delay (s) doubles with each try
 INLINE_FILES = 20  # files to wait for that fit on a command line
 IMPLICIT_RESOURCES = {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "tmpdir"}
@@ -32,21 +34,20 @@ class Submission:
 
     info: SubmittedJobInfo
     files: JobFiles
-    cores: int
+    cores: float
     id: str | None = None
     tries: int = 0
     not_before: float = 0.0
     missed: float | None = None  # since when the scheduler says that the job is over, or does not know it
     state: str = ""
-    ended: bool = False
 
 
-class Executor(RemoteExecutor):  # type: ignore[misc]
+class Executor(RemoteExecutor):
     """Runs each job as a submission script of the chosen compute package."""
 
     def __init__(self, workflow: Any, logger: Any) -> None:
         # the base class starts to poll before it calls __post_init__
-        self.lock_submissions = threading.RLock()
+        self.submissions_lock = threading.RLock()
         self.wake = threading.Event()
         self.submissions: list[Submission] = []
         self.stopped = False
@@ -62,6 +63,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc]
             self.package = compute.load_package(settings.config, settings.compute_package)
             self.scheduler = schedulers.choose(settings.scheduler, self.package.submission_command)
         except (compute.ComputeError, schedulers.SchedulerError) as error:
+            self.shutdown()
             raise WorkflowError(f"divvy: {error}") from None
         self.workdir = Path(self.workflow.workdir_init)
         self.logdir = self.workdir / settings.logdir
@@ -77,7 +79,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc]
         """Return how many cores jobs may use at a time; what a cluster has is its scheduler's affair."""
         if self.scheduler.name != "here":
             return float("inf")
-        return len(os.sched_getaffinity(0)) if self.cores == "all" else int(self.cores)
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return available if self.cores == "all" else int(self.cores)
 
     # --- from a job to a submission script
 
@@ -85,13 +88,13 @@ class Executor(RemoteExecutor):  # type: ignore[misc]
         """Write the scripts of a job and queue it; the polling thread submits it."""
         files = self._files(job)
         info = SubmittedJobInfo(job, aux={"log": str(files.log)})
-        with self.lock_submissions:
-            try:
-                self._write_scripts(job, files)
-            except (compute.ComputeError, OSError) as error:
-                raise WorkflowError(f"divvy: rule {job.name}: {error}") from None
-            self.submissions.append(Submission(info, files, min(job.threads, self.capacity)))
+        try:
+            self._write_scripts(job, files)
+        except (compute.ComputeError, OSError, ValueError) as error:
+            raise WorkflowError(f"divvy: rule {job.name}: {error}") from None
         self.report_job_submission(info)
+        with self.submissions_lock:
+            self.submissions.append(Submission(info, files, min(job.threads, self.capacity)))
         self.wake.set()
 
     def _files(self, job: JobExecutorInterface) -> JobFiles:
@@ -104,12 +107,9 @@ class Executor(RemoteExecutor):  # type: ignore[misc]
         title = f"{job.name}, job {job.jobid}, attempt {job.attempt}"
         files.job_script.write_text(job_script(title, self.format_job_exec(job), self.workdir, files))
         script = self.package.render(self._variables(job, files), files.submission_script)
-        self._report_once(
-            script.omitted,
-            "{} not given: the template's directives with it are left out, and the site's defaults hold",
-        )
+        self._warn_once(script.omitted, "not given; directives with it are left out, and the site's defaults hold")
         unused = [name for name in script.unused if name.lower() not in IMPLICIT_RESOURCES]
-        self._report_once(unused, f"{{}} has no variable of that name in the template {self.package.template}")
+        self._warn_once(unused, f"given as a resource, but not a variable of the template {self.package.template}")
 
     def _variables(self, job: JobExecutorInterface, files: JobFiles) -> dict[str, str]:
         """Return the template's variables: the job's own, and each resource under its name in capitals."""
@@ -137,13 +137,13 @@ class Executor(RemoteExecutor):  # type: ignore[misc]
     def _logfile(self, files: JobFiles) -> str:
         """Return the scheduler's log: templates quote it or not, so beside a hostile folder it is a relative path."""
         path = str(files.scheduler_log)
-        return path if compute.SAFE_IN_SHELL.fullmatch(path) and " " not in path else os.path.relpath(path)
+        return path if re.fullmatch(r"[\w@%+=:,./-]+", path) else os.path.relpath(path)
 
-    def _report_once(self, names: Sequence[str], message: str) -> None:
+    def _warn_once(self, names: Sequence[str], message: str) -> None:
         new = [name for name in names if name not in self.reported]
         if new:
             self.reported.update(new)
-            self.logger.warning(f"divvy: {message.format(', '.join(new))}")
+            self.logger.warning(f"divvy: {', '.join(new)}: {message}")
 
     # --- the job's own Snakemake call
 
@@ -174,8 +174,8 @@ class Executor(RemoteExecutor):  # type: ignore[misc]
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Look after the jobs once: report those that ended, and submit those whose turn it is."""
-        if active_jobs:
-            with self.lock_submissions:
+        if self.submissions:
+            with self.submissions_lock:
                 before = [(s.id, s.tries) for s in self.submissions]
                 if not self.stopped:
                     self._find_ended()
@@ -189,8 +189,10 @@ class Executor(RemoteExecutor):  # type: ignore[misc]
                 yield info
 
     async def sleep(self) -> None:
-        """Wait for the next poll, or until there is something to do."""
-        await asyncio.get_running_loop().run_in_executor(None, self.wake.wait, self.poll_seconds)
+        """Wait for the next poll, or until there is something to do; without jobs, until there are."""
+        end = time.monotonic() + self.poll_seconds if self.submissions else float("inf")
+        while time.monotonic() < end and not self.wake.is_set():
+            await asyncio.sleep(WAKE_SECONDS)
         self.wake.clear()
 
     def _find_ended(self) -> None:
@@ -255,7 +257,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc]
             return False
         submission.info.external_jobid = submission.id
         self.logger.info(
-            f"divvy: job {submission.info.job.jobid} is {self.scheduler.name} job {submission.id}, "
+            f"divvy: submitted job {submission.info.job.jobid} as {self.scheduler.name} job {submission.id}, "
             f"log: {_relative(submission.files.log)}"
         )
         return True
@@ -276,7 +278,7 @@ class Executor(RemoteExecutor):  # type: ignore[misc]
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Cancel all jobs that were submitted, also those that the polling thread holds at the moment."""
-        with self.lock_submissions:
+        with self.submissions_lock:
             self.stopped = True
             ids = [submission.id for submission in self.submissions if submission.id]
             if ids:

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-SCHEMA = "../schemas/config.schema.yaml"
+SCHEMA = "../schemas/config.schema.yaml"  # relative to this file
 SAMPLE_TABLE = "results/samples.tsv"
 
 

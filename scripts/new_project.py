@@ -1,0 +1,63 @@
+"""Make a folder for a project of your own, in which `snakemake --profile divvy` works as it does in the clone.
+
+The folder gets its own configuration and sample sheet to edit; workflow and profile stay those of the clone.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import UserError, run
+
+CLONE = Path(__file__).resolve().parents[1]
+SNAKEFILE = """\
+include: {}
+
+
+rule default:
+    default_target: True
+    input:
+        rules.all.input,
+"""
+SHEET = "sample_name,group,bam\n"
+PROJECT_CONFIG = "pep_version: 2.1.0\nsample_table: samples.csv\n"
+
+
+def project_files(clone: Path) -> dict[str, str]:
+    """Return the files of a new project: path in the project -> content."""
+    config = (clone / "config" / "config.yaml").read_text()
+    return {
+        "workflow/Snakefile": SNAKEFILE.format(repr(str(clone / "workflow" / "Snakefile"))),
+        "config/config.yaml": config.replace("demo/regions.bed", "config/regions.bed"),
+        "config/pep/project_config.yaml": PROJECT_CONFIG,
+        "config/pep/samples.csv": SHEET,
+    }
+
+
+def make_project(folder: Path, clone: Path = CLONE) -> None:
+    """Write a new project into `folder`; UserError rather than overwriting anything."""
+    files = project_files(clone)
+    if existing := [name for name in [*files, "divvy"] if (folder / name).exists()]:
+        raise UserError(f"{folder}: expected a new folder, found {', '.join(existing)}; choose another one")
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "divvy").symlink_to(clone / "profiles" / "divvy")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line: make a project folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder to make")
+    args = parser.parse_args(argv)
+    make_project(args.folder)
+    print(
+        f"Made {args.folder}. Next: list your samples in config/pep/samples.csv, put your regions at config/regions.bed,\n"
+        f"look through config/config.yaml, and run there: snakemake --profile divvy"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,21 @@
+"""Fixtures for all tests."""
+
+from pathlib import Path
+
+import pytest
+from helpers import CLONE, DATA, need, script, succeed
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder with real cohorts and expected counts."""
+    need(DATA.is_dir(), "data", f"no folder {DATA}; set DIVVY_COVERAGE_DATA to the one with the real cohorts")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo project with its default size; not to be changed."""
+    folder = tmp_path_factory.mktemp("demo")
+    succeed(script("generate_project.py", "--out", folder / "demo", folder=CLONE))
+    return folder / "demo"

@@ -1,0 +1,130 @@
+"""What the tests share: paths, real data, tiny BAM files, and runs of Snakemake."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pysam
+import pytest
+import yaml
+
+CLONE = Path(__file__).resolve().parents[1]
+SNAKEFILE = CLONE / "workflow" / "Snakefile"
+DATA = Path(os.environ.get("DIVVY_COVERAGE_DATA", CLONE.parent / "shared" / "data")).resolve()
+REQUIRED = os.environ.get("DIVVY_COVERAGE_REQUIRE", "").split()
+BIN = Path(sys.executable).parent
+
+# name, flag, contig, 0-based start, CIGAR, mapping quality
+Read = tuple[str, int, str, int, str, int]
+
+
+def need(available: bool, what: str, reason: str) -> None:
+    """Skip the test if `what` is not there, but fail where DIVVY_COVERAGE_REQUIRE names it."""
+    if not available:
+        (pytest.fail if what in REQUIRED else pytest.skip)(f"{what}: {reason}")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """An environment in which `snakemake` and `python` are those that run the tests."""
+    clean = {k: v for k, v in os.environ.items() if k not in ("DIVCFG", "SNAKEMAKE_PROFILE")}
+    return clean | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"} | more
+
+
+def command(*words: str | Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command; stdout holds stderr too."""
+    return subprocess.run(
+        [str(word) for word in words],
+        cwd=folder,
+        env=environment(**env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def snakemake(folder: Path, *options: str, snakefile: Path = SNAKEFILE, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in `folder`."""
+    return command("snakemake", "--snakefile", snakefile, *options, folder=folder, **env)
+
+
+def succeed(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a command printed, which has to have succeeded."""
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def refuse(done: subprocess.CompletedProcess[str], *essentials: str) -> str:
+    """Return what a command printed, which has to have failed with a message that holds all `essentials`."""
+    assert done.returncode == 1, done.stdout
+    missing = [essential for essential in essentials if essential not in done.stdout]
+    assert not missing, f"not said: {missing}\n{done.stdout}"
+    assert "Traceback" not in done.stdout, done.stdout
+    return done.stdout
+
+
+def script(name: str, *options: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run one of the scripts in `folder`."""
+    return command(sys.executable, CLONE / "scripts" / name, *options, folder=folder)
+
+
+def link_profile(folder: Path) -> None:
+    """Let `snakemake --profile divvy` work in `folder`."""
+    (folder / "divvy").symlink_to(CLONE / "profiles" / "divvy")
+
+
+def write_config(folder: Path, pep: str | Path, beds: Mapping[str, str | Path], **sections: Any) -> None:
+    """Write config/config.yaml of a project in `folder`."""
+    config = {"pep": str(pep), "regions": {name: {"bed": str(bed)} for name, bed in beds.items()}, **sections}
+    path = folder / "config" / "config.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(config))
+
+
+def write_sheet(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Write a sample sheet (CSV)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_bam(path: Path, contigs: Mapping[str, int], reads: Sequence[Read], mode: str = "wb") -> None:
+    """Write reads, in the order given, as BAM (or SAM, with mode "w")."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = pysam.AlignmentHeader.from_references(list(contigs), list(contigs.values()))
+    with pysam.AlignmentFile(str(path), mode, header=header) as file:
+        for name, flag, contig, start, cigar, mapq in reads:
+            read = pysam.AlignedSegment(header)
+            read.query_name, read.flag, read.mapping_quality = name, flag, mapq
+            read.reference_id = header.get_tid(contig)
+            read.reference_start = start
+            read.cigarstring = cigar
+            file.write(read)
+
+
+def tiny_project(folder: Path, samples: Sequence[str] = ("a", "b"), bam_folder: str = "bam") -> None:
+    """Write a project with a read or two a sample on one contig, and two regions."""
+    for number, name in enumerate(samples):
+        reads = [(f"r{i}", 0, "chr1", 100 * i, "50M", 60) for i in range(number + 1)]
+        write_bam(folder / bam_folder / f"{name}.bam", {"chr1": 10_000}, reads)
+    write_sheet(folder / "samples.csv", [{"sample_name": s, "bam": f"{bam_folder}/{s}.bam"} for s in samples])
+    (folder / "regions.bed").write_text("chr1\t0\t1000\nchr1\t120\t130\n")
+    write_config(folder, "samples.csv", {"peaks": "regions.bed"})
+    link_profile(folder)
+
+
+def read_matrix(path: Path) -> tuple[list[str], list[str], np.ndarray]:
+    """Return the region names, the sample names and the values of a matrix (csv.gz)."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, index_col=0)
+    return list(frame.index), list(frame.columns), frame.to_numpy()

@@ -1,0 +1,204 @@
+"""coverage.py on tiny files: against the definition, in plain Python, and on files that are broken."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pysam
+import pytest
+from coverage import sha256
+from helpers import Read, refuse, script, succeed, write_bam
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+CONTIGS = {"chr1": 500, "chr2": 300, "chrEmpty": 100}
+BED = "chr1\t0\t500\nchr1\t10\t60\nchr1\t20\t30\nchr1\t30\t31\nchr1\t10\t61\nchr2\t100\t200\nchrEmpty\t0\t10\n"
+REFERENCE_BASES = set("MDN=X")
+
+
+def oracle(reads: list[Read], exclude: int, require: int, mapq: int) -> tuple[list[int], int]:
+    """Mode `reads` as it is defined: counts a region, and the number of kept alignments."""
+    counts, kept = [], 0
+    spans = []
+    for _, flag, contig, start, cigar, quality in reads:
+        if flag & exclude or flag & require != require or quality < mapq or contig not in CONTIGS or start < 0:
+            continue
+        kept += 1
+        length = "" if cigar == "*" else cigar
+        bases, number = 0, ""
+        for character in length:
+            if character.isdigit():
+                number += character
+            else:
+                bases += int(number) if character in REFERENCE_BASES else 0
+                number = ""
+        spans.append((contig, start, start + bases))
+    for line in BED.splitlines():
+        name, begin, end = line.split("\t")
+        shared = (min(e, int(end)) - max(s, int(begin)) for c, s, e in spans if c == name)
+        counts.append(sum(bases >= 1 for bases in shared))
+    return counts, kept
+
+
+def count(folder: Path, bam: Path | list[Path], *options: str, bed: str = BED) -> tuple[list[int], dict]:
+    (folder / "r.bed").write_text(bed)
+    bams = [bam] if isinstance(bam, Path) else bam
+    out, stats = folder / "x.npy", folder / "x.json"
+    succeed(script("coverage.py", "--bam", *bams, "--regions", "r.bed", "--out", out, "--stats", stats, *options, folder=folder))
+    counts = np.load(out)
+    assert counts.dtype == np.int32
+    description = json.loads(stats.read_text())
+    assert description["counts"]["sha256"] == sha256(counts)
+    return counts.tolist(), description
+
+
+READS: list[Read] = [
+    ("inside", 0, "chr1", 22, "5M", 60),
+    ("ends at 10", 0, "chr1", 0, "10M", 60),
+    ("ends at 11", 0, "chr1", 0, "11M", 60),
+    ("spliced", 16, "chr1", 5, "3M40N3M", 60),
+    ("deletion", 0, "chr1", 25, "5M1D5M", 3),
+    ("clipped", 0, "chr1", 60, "30S5M30H", 60),
+    ("insertion", 0, "chr1", 28, "2M10I", 60),
+    ("no bases", 0, "chr1", 40, "10S", 60),
+    ("duplicate", 0x400, "chr1", 22, "5M", 60),
+    ("placed unmapped", 0x4, "chr1", 22, "*", 0),
+    ("unmapped", 0x4, "*", -1, "*", 0),
+    ("proper", 0x3, "chr2", 199, "2=1X", 29),
+    ("beyond the end", 0, "chr2", 299, "50M", 60),
+]
+FILTERS = [(3844, 0, 0), (0, 0, 0), (0x904, 0, 0), (0x4, 0, 0), (0xF04, 0, 30), (0x904, 2, 0), (0, 0x402, 0)]
+
+
+@pytest.mark.parametrize(("exclude", "require", "mapq"), FILTERS)
+def test_counts_and_filters(tmp_path: Path, exclude: int, require: int, mapq: int) -> None:
+    write_bam(tmp_path / "x.bam", CONTIGS, READS)
+    options = ["--exclude-flags", hex(exclude), "--require-flags", str(require), "--min-mapq", str(mapq)]
+    counts, description = count(tmp_path, tmp_path / "x.bam", *options)
+    expected, kept = oracle(READS, exclude, require, mapq)
+    assert counts == expected
+    assert description["statistics"]["kept"] == kept
+    assert description["statistics"]["alignments"] == len(READS)
+    assert description["counting"]["exclude_flags"] == exclude
+
+
+any_read = st.tuples(
+    st.just("r"),
+    st.sampled_from([0, 16, 4, 0x100, 0x200, 0x400, 0x800, 3, 0x403]),
+    st.sampled_from(list(CONTIGS)),
+    st.integers(0, 450),
+    st.sampled_from(["1M", "10M", "5S5M", "3M2D3M", "4M100N4M", "2M5I2M", "3=1X", "10S", "5H9M"]),
+    st.integers(0, 255),
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(any_read, max_size=25), st.sampled_from(FILTERS))
+def test_random_files_count_as_defined(tmp_path: Path, reads: list[Read], filters: tuple[int, int, int]) -> None:
+    import alignments
+    import regions
+
+    write_bam(tmp_path / "x.bam", CONTIGS, reads)
+    (tmp_path / "r.bed").write_text(BED)
+    counting = alignments.Counting("reads", *filters)
+    counts, tally = alignments.count([tmp_path / "x.bam"], regions.read_bed(tmp_path / "r.bed"), counting)
+    assert (counts.tolist(), tally.kept) == oracle(reads, *filters)
+
+
+def test_statistics(tmp_path: Path) -> None:
+    write_bam(tmp_path / "x.bam", CONTIGS, READS)
+    _, description = count(tmp_path, tmp_path / "x.bam", bed="chr1\t0\t15\n")
+    assert description["statistics"] == {
+        "alignments": 13,
+        "unmapped": 2,
+        "duplicates": 1,
+        "proper_pairs": 1,
+        "kept": 10,
+        "in_regions": 3,
+        "frip": 0.3,
+    }
+    assert description["files"] == [{"path": str(tmp_path / "x.bam"), "bytes": (tmp_path / "x.bam").stat().st_size}]
+    assert description["regions"]["number"] == 1
+
+
+@pytest.mark.parametrize("mode", ["w", "wb", "wc"])
+def test_sam_and_cram_count_as_bam(tmp_path: Path, mode: str) -> None:
+    reads = [read for read in READS if read[4] != "*"]
+    path = tmp_path / "x.file"
+    if mode == "wc":
+        write_bam(tmp_path / "x.bam", CONTIGS, reads)
+        pysam.view("-C", "--output-fmt-option", "no_ref=1", "-o", str(path), str(tmp_path / "x.bam"), catch_stdout=False)
+    else:
+        write_bam(path, CONTIGS, reads, mode)
+    assert count(tmp_path, path, "--exclude-flags", "0")[0] == oracle(reads, 0, 0, 0)[0]
+
+
+def test_several_files_are_one_sample(tmp_path: Path) -> None:
+    write_bam(tmp_path / "a.bam", CONTIGS, READS[:5])
+    write_bam(tmp_path / "b.bam", dict(reversed(CONTIGS.items())), READS[5:])
+    counts, description = count(tmp_path, [tmp_path / "a.bam", tmp_path / "b.bam"])
+    assert counts == oracle(READS, 3844, 0, 0)[0]
+    assert description["statistics"]["alignments"] == len(READS)
+
+
+def test_no_index_and_no_order_is_needed(tmp_path: Path) -> None:
+    write_bam(tmp_path / "x.bam", CONTIGS, READS[::-1] * 3)
+    assert count(tmp_path, tmp_path / "x.bam")[0] == [3 * n for n in oracle(READS, 3844, 0, 0)[0]]
+
+
+def test_a_file_without_reads_gives_zeros(tmp_path: Path) -> None:
+    write_bam(tmp_path / "x.bam", CONTIGS, [])
+    counts, description = count(tmp_path, tmp_path / "x.bam")
+    assert set(counts) == {0}
+    assert description["statistics"]["frip"] is None
+
+
+def test_absent_contigs_can_be_allowed(tmp_path: Path) -> None:
+    write_bam(tmp_path / "x.bam", CONTIGS, READS)
+    bed = "chr1\t20\t30\nchr9\t0\t10\n"
+    (tmp_path / "r.bed").write_text(bed)
+    refuse(attempt(tmp_path, tmp_path / "x.bam"), "x.bam", "chr9", "absent_contigs")
+    assert count(tmp_path, tmp_path / "x.bam", "--absent-contigs", "zero", bed=bed)[0][1] == 0
+
+
+def attempt(folder: Path, bam: Path):
+    return script("coverage.py", "--bam", bam, "--regions", "r.bed", "--out", "x.npy", "--stats", "x.json", folder=folder)
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def without_end(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-28])
+
+
+def damaged(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+
+
+def other_kind(path: Path) -> None:
+    path.write_bytes(gzip.compress(b"not a BAM"))
+
+
+@pytest.mark.parametrize("harm", [truncated, without_end, damaged, other_kind, Path.unlink, lambda p: p.write_bytes(b"")])
+def test_bad_files_are_refused_and_leave_nothing(tmp_path: Path, harm: Callable[[Path], object]) -> None:
+    path = tmp_path / "x.bam"
+    write_bam(path, CONTIGS, [("r", 0, "chr1", i % 400, "50M", 60) for i in range(20_000)])
+    (tmp_path / "r.bed").write_text(BED)
+    harm(path)
+    said = refuse(attempt(tmp_path, path), "x.bam")
+    assert said.count("\n") == 1, said
+    assert not (tmp_path / "x.npy").exists()
+    assert not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize("flags", ["4096", "-1", "x"])
+def test_impossible_options_are_refused(tmp_path: Path, flags: str) -> None:
+    done = script("coverage.py", "--bam", "x", "--regions", "r", "--out", "o", "--stats", "s", f"--exclude-flags={flags}", folder=tmp_path)
+    assert done.returncode == 2
+    assert "--exclude-flags" in done.stdout

@@ -1,0 +1,91 @@
+"""Job scripts: what they record, and that nothing in a command is expanded."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from snakemake_executor_plugin_divvy.jobscript import JobFiles, job_script, safe_name, shell_quoted, tail
+from snakemake_interface_executor_plugins.utils import format_cli_arg
+
+HOSTILE = "a 'b' \"c\" $HOME `id` $(touch x) ; & | {MEM} \\n"
+text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
+
+
+def run_job(folder: Path, command: str) -> tuple[JobFiles, int]:
+    files = JobFiles(folder / "logs of rule" / "it's $HOME.1")
+    files.stem.parent.mkdir(parents=True, exist_ok=True)
+    files.job_script.write_text(job_script("rule\nx", command, folder, files))
+    done = subprocess.run(["bash", str(files.job_script)], capture_output=True, text=True, check=False)
+    assert done.stdout == done.stderr == ""
+    return files, done.returncode
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_status_and_log_are_recorded(tmp_path: Path, status: int) -> None:
+    files, returned = run_job(tmp_path, f"(pwd; echo problem >&2; exit {status})")
+    assert returned == status
+    assert files.exit_status() == status
+    assert files.log.read_text() == f"{tmp_path}\nproblem\n"
+    assert not list(files.stem.parent.glob("*.tmp"))
+
+
+def test_a_killed_job_records_nothing(tmp_path: Path) -> None:
+    files, _ = run_job(tmp_path, "kill -9 $$")
+    assert files.exit_status() is None
+
+
+def test_the_log_folder_may_have_vanished(tmp_path: Path) -> None:
+    files = JobFiles(tmp_path / "logs" / "x")
+    script = tmp_path / "x.sh"
+    script.write_text(job_script("x", "echo done", tmp_path, files))
+    subprocess.run(["bash", str(script)], check=True)
+    assert files.exit_status() == 0
+    assert files.log.read_text() == "done\n"
+
+
+def test_the_jobs_snakemake_does_not_see_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "divvy")
+    files, _ = run_job(tmp_path, "echo [$SNAKEMAKE_PROFILE]")
+    assert files.log.read_text() == "[]\n"
+
+
+def as_bash_reads(arguments: str) -> list[str]:
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {arguments}"], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}
+    )
+    return done.stdout.decode().split("\0")[:-1]
+
+
+@given(st.lists(text, min_size=1, max_size=4))
+@example([HOSTILE, "it's $HOME", 'say "$HOME"', "\n", "\\", "x'\"\\$"])
+def test_arguments_reach_the_jobs_snakemake_as_they_are(values: list[str]) -> None:
+    values = [value for value in values if value[0] not in "'\""]  # Snakemake takes these for quoted already
+    command = f"cd \"$HOME\" && python -m snakemake {format_cli_arg('--config', values) or 'x'} --nocolor"
+    quoted = shell_quoted(command)
+    before, _, after = quoted.partition(" -m snakemake ")
+    assert before == 'cd "$HOME" && python'
+    assert as_bash_reads(after) == [*(["--config", *values] if values else ["x"]), "--nocolor"]
+
+
+def test_arguments_that_are_quoted_for_the_shell_already_stay(tmp_path: Path) -> None:
+    path = tmp_path / "it's $HOME \"x\"" / "y"
+    quoted = shell_quoted(f"python -m snakemake {format_cli_arg('--configfiles', [path])}")
+    assert as_bash_reads(quoted.partition(" -m snakemake ")[2]) == ["--configfiles", str(path)]
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("s1", "s1"), ("a;b $(touch x) {MEM}", "a_b_touch_x_MEM"), ("../..", ".._.."), ("", "_"), ("é/ü", "_"), ("x" * 300, "x" * 100)],
+)
+def test_names_of_files_and_jobs_are_harmless(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    assert tail(path) == []
+    path.write_bytes(b"\xff\n" + b"".join(b"%d\n" % i for i in range(100)))
+    assert tail(path, 3) == ["97", "98", "99"]

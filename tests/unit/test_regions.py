@@ -1,0 +1,135 @@
+"""Reading, checking and freezing region sets."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from common import UserError
+from regions import Regions, check_contigs, main, read_bed
+
+PLAIN = "chr1\t5\t10\nchr2\t0\t7\n"
+
+
+def bed(folder: Path, content: bytes) -> Path:
+    path = folder / "regions.bed"
+    path.write_bytes(content)
+    return path
+
+
+def regions(*rows: tuple[str, int, int]) -> Regions:
+    contigs, starts, ends = zip(*rows, strict=True)
+    return Regions(list(contigs), np.array(starts), np.array(ends))
+
+
+@pytest.mark.parametrize(
+    "content",
+    {
+        "plain": PLAIN.encode(),
+        "gzip": gzip.compress(PLAIN.encode()),
+        "two gzip members": gzip.compress(b"chr1\t5\t10\n") + gzip.compress(b"chr2\t0\t7\n"),
+        "CRLF": PLAIN.replace("\n", "\r\n").encode(),
+        "CR": PLAIN.replace("\n", "\r").encode(),
+        "BOM": b"\xef\xbb\xbf" + PLAIN.encode(),
+        "no final newline": PLAIN.rstrip("\n").encode(),
+        "header lines": b"#x\ntrack name=a\nbrowser position chr1:1-2\n\n" + PLAIN.encode(),
+        "more columns": b"chr1\t5\t10\tx\t0\t+\nchr2\t0\t7\ty\t0\t-\n",
+        "blanks": b"chr1 5 10\nchr2  0  7\n",
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_all_forms_of_bed_read_the_same(tmp_path: Path, content: tuple[str, bytes]) -> None:
+    assert read_bed(bed(tmp_path, content[1])).bed().decode() == PLAIN
+
+
+def test_order_and_names_are_kept(tmp_path: Path) -> None:
+    found = read_bed(bed(tmp_path, b"chr2\t5\t6\nHLA-A*01:01\t1\t2\nchr1\t5\t6\n"))
+    assert found.names() == ["chr2:5-6", "HLA-A*01:01:1-2", "chr1:5-6"]
+
+
+def test_duplicates_are_dropped_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read_bed(bed(tmp_path, b"chr1\t5\t9\nchr1\t1\t2\nchr1\t5\t9\nchr1\t5\t9\n"))
+    assert found.names() == ["chr1:5-9", "chr1:1-2"]
+    assert "2 exact duplicates" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("chr1\t1", "2 columns"),
+        ("chr1\tx\t5", "not a whole number: 'x'"),
+        ("chr1\t1.0\t5", "not a whole number: '1.0'"),
+        ("chr1\t-5\t5", "negative coordinate: -5"),
+        ("chr1\t5\t5", "zero length"),
+        ("chr1\t6\t5", "start > end"),
+        ("chr1\t5\t2147483648", "beyond 2147483647"),
+        ("chr1\t5\t" + "9" * 5000, "beyond 2147483647"),
+        ("\t5\t6", "not a contig name"),
+        ("<img>\t5\t6", "not a contig name"),
+        ("chr1,chr2\t5\t6", "not a contig name"),
+    ],
+)
+def test_malformed_lines_are_named(tmp_path: Path, line: str, problem: str) -> None:
+    path = bed(tmp_path, f"#x\n{PLAIN}{line}\n".encode())
+    with pytest.raises(UserError) as error:
+        read_bed(path)
+    assert str(path) in str(error.value)
+    assert "line 4" in str(error.value)
+    assert problem in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "at least one region"),
+        (b"#only\ntrack x\n", "at least one region"),
+        (b"\x00\xff\xfe", "text file"),
+        (gzip.compress(PLAIN.encode())[:-9], "gzip"),
+        (b"\x1f\x8bnothing", "cannot be read|gzip"),
+    ],
+)
+def test_files_that_are_no_bed_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        read_bed(bed(tmp_path, content))
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.bed: cannot be read: No such file"):
+        read_bed(tmp_path / "nowhere.bed")
+
+
+def test_freezing_touches_the_file_only_if_regions_change(tmp_path: Path) -> None:
+    out = tmp_path / "frozen" / "x.bed"
+    path = bed(tmp_path, PLAIN.encode())
+    main(["--bed", str(path), "--out", str(out)])
+    first = out.stat().st_mtime_ns
+    bed(tmp_path, b"# comment\n" + PLAIN.encode())
+    main(["--bed", str(path), "--out", str(out)])
+    assert out.stat().st_mtime_ns == first
+    bed(tmp_path, PLAIN.encode() + b"chr3\t1\t2\n")
+    main(["--bed", str(path), "--out", str(out)])
+    assert out.read_text() == PLAIN + "chr3\t1\t2\n"
+    assert [p.name for p in out.parent.iterdir()] == ["x.bed"]
+
+
+@pytest.mark.parametrize(
+    ("contigs", "hint"),
+    [({"1": 100}, "alignments lack the prefix 'chr'"), ({"chr2": 100}, "it has chr2"), ({}, "names no contig")],
+)
+def test_absent_contigs_are_refused_with_a_hint(contigs: dict[str, int], hint: str) -> None:
+    with pytest.raises(UserError, match=hint) as error:
+        check_contigs(regions(("chr1", 5, 10)), contigs, Path("a.bam"), "error")
+    assert "a.bam" in str(error.value)
+    check_contigs(regions(("chr1", 5, 10)), contigs, Path("a.bam"), "zero")
+
+
+def test_regions_without_chr_get_the_hint_too() -> None:
+    with pytest.raises(UserError, match="regions lack the prefix 'chr'"):
+        check_contigs(regions(("1", 5, 10)), {"chr1": 100}, Path("a.bam"), "error")
+
+
+def test_regions_of_another_genome_build_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match="chr1:100-110, but chr1 has 100 bp"):
+        check_contigs(regions(("chr1", 5, 10), ("chr1", 100, 110)), {"chr1": 100}, Path("a.bam"), "error")
+    check_contigs(regions(("chr1", 99, 110)), {"chr1": 100}, Path("a.bam"), "error")
+    assert "1 regions end beyond" in capsys.readouterr().err
