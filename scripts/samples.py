@@ -20,6 +20,7 @@ from common import UserError, listing, run, write_if_changed
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 ROW_NAMES = "region"  # the first column of the matrix
 NAME_RULE = f"names may hold only A-Z a-z 0-9 . _ - and must not be {ROW_NAMES!r}"
+WILDCARD = re.compile(r"\{\s*\w+.*\}")
 LEFTOVER = re.compile(r"\{[^{}]*\}|\$\w+|\$\{\w+\}")
 
 Sample = dict[str, list[str]]  # attribute -> its values, in sheet order
@@ -119,6 +120,8 @@ def _file_problem(path: str, attribute: str) -> str:
     if "\n" in path:
         return f"{attribute}: a path must not hold a line break: {path!r}"
     if Path(path).is_file():
+        if wildcard := WILDCARD.search(path):
+            return f"{attribute}: Snakemake takes {wildcard.group()} for a wildcard; link the file to another path: {path}"
         return "" if os.access(path, os.R_OK) else f"{attribute}: not readable: {path}"
     if leftover := LEFTOVER.search(path):
         return f"{attribute}: {leftover.group()} was not filled: {path}"

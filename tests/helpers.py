@@ -45,7 +45,7 @@ def command(*words: str | Path, folder: Path, **env: str) -> subprocess.Complete
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=120,
         check=False,
     )
 

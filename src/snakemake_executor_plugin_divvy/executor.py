@@ -290,6 +290,8 @@ class Executor(RemoteExecutor):
 
     def shutdown(self) -> None:
         """Stop polling at once."""
+        with self.lock:
+            self.wait = False  # before waking: a poll that woke too early would sleep again, with nobody to wake it
         self.wake.set()
         super().shutdown()
 

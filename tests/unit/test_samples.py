@@ -61,7 +61,7 @@ def test_a_subsample_table_gives_several_files(tmp_path: Path) -> None:
     assert [Path(p).name for p in found["y"]] == ["a.bam"]
 
 
-@pytest.mark.parametrize("name", ["c$d", "e f", "g{h}", "i'j"])
+@pytest.mark.parametrize("name", ["c$d", "e f", "i'j"])
 def test_unusual_file_names_are_fine_if_the_file_exists(tmp_path: Path, name: str) -> None:
     assert Path(bams(read_pep(sheet(tmp_path, f"sample_name,bam\nx,{name}.bam\n")))["x"][0]).stem == name
 
@@ -81,6 +81,7 @@ def test_unusual_file_names_are_fine_if_the_file_exists(tmp_path: Path, name: st
         ("sample_name,bam\nx,{id}.bam\n", ["{id} was not filled"]),
         ("sample_name,bam\nx,$UNSET_9/a.bam\n", ["$UNSET_9 was not filled"]),
         ("sample_name,bam\nx,z*.bam\n", ["no file matches"]),
+        ("sample_name,bam\nx,g{h}.bam\n", ["Snakemake takes {h} for a wildcard", "g{h}.bam"]),
         ("sample_name,bam\nx,../pep\n", ["a folder, not a file"]),
         ("sample_name,reads\nx,a.bam\n", ["no attribute 'bam'", "reads"]),
         ("name,bam\nx,a.bam\n", ["sample_name"]),

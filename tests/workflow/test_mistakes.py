@@ -1,0 +1,76 @@
+"""Mistakes in configuration and sheet: one clear message, and no job is started."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import refuse, snakemake, tiny_project, write_config, write_sheet
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    tiny_project(tmp_path)
+    return tmp_path
+
+
+def nothing_started(folder: Path) -> None:
+    assert not (folder / "logs").exists()
+    assert not (folder / "results" / "coverage").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "essentials"),
+    [
+        ({"regoins": {}}, ["unknown key 'regoins'", "did you mean 'regions'", "pep, amendments, samples"]),
+        ({"counting": {"min_mapk": 3}}, ["counting: unknown key 'min_mapk'", "did you mean 'min_mapq'"]),
+        ({"counting": {"mode": "reed"}}, ["counting.mode", "'reed' is not one of ['reads']"]),
+        ({"counting": {"min_mapq": "x", "exclude_flags": -1}}, ["counting.min_mapq", "counting.exclude_flags"]),
+        ({"regions": {"p": {"bad": "x"}}}, ["regions.p: unknown key 'bad'", "did you mean 'bed'"]),
+        ({"regions": {"p": {}}}, ["regions.p", "'bed' is a required property"]),
+        ({"regions": {"a b": {"bed": "x"}}}, ["'a b' does not match"]),
+        ({"regions": {}}, ["regions"]),
+        ({"matrix": {"formats": ["xlsx"]}}, ["matrix.formats.0", "'xlsx' is not one of"]),
+        ({"pep": "gone.yaml"}, ["gone.yaml: no such file"]),
+        ({"regions": {"p": {"bed": "gone.bed"}}}, ["gone.bed: cannot be read: No such file"]),
+    ],
+)
+def test_a_wrong_configuration_is_refused(project: Path, change: dict, essentials: list[str]) -> None:
+    path = project / "config" / "config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    refuse(snakemake(project, "--profile", "divvy"), *essentials)
+    nothing_started(project)
+
+
+def test_a_hostile_sample_name_is_refused(project: Path) -> None:
+    name = "a;b $(touch x) {MEM}"
+    write_sheet(project / "samples.csv", [{"sample_name": name, "bam": "bam/a.bam"}])
+    refuse(snakemake(project, "--profile", "divvy"), name, "A-Z a-z 0-9 . _ -")
+    nothing_started(project)
+    assert not (project / "x").exists()
+
+
+def test_all_bad_samples_are_named(project: Path) -> None:
+    names = [f"gone_{i}" for i in range(5)]
+    write_sheet(project / "samples.csv", [{"sample_name": name, "bam": f"{name}.bam"} for name in names])
+    refuse(snakemake(project, "--cores", "1"), *names, "no such file", "5 problems")
+
+
+def test_a_malformed_region_is_named_by_its_line(project: Path) -> None:
+    (project / "regions.bed").write_text("chr1\t0\t10\nchr1\t20\t10\n")
+    refuse(snakemake(project, "--cores", "1"), "regions.bed", "line 2: start > end")
+
+
+def test_a_sample_that_fails_gives_no_matrix(project: Path) -> None:
+    (project / "bam" / "b.bam").write_bytes((project / "bam" / "b.bam").read_bytes()[:-28])
+    done = snakemake(project, "--profile", "divvy")
+    refuse(done, "exit status 1", "end-of-file block of BAM is missing", "logs/divvy/coverage/peaks.b.")
+    assert (project / "results/coverage/peaks/a.npy").is_file()
+    assert not (project / "results/matrix").exists()
+
+
+def test_a_duplicated_region_is_a_warning(project: Path) -> None:
+    write_config(project, "samples.csv", {"peaks": "regions.bed"})
+    (project / "regions.bed").write_text("chr1\t0\t10\nchr1\t0\t10\n")
+    done = snakemake(project, "--cores", "1")
+    assert done.returncode == 0
+    assert "1 exact duplicates" in done.stdout

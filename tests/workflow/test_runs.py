@@ -1,0 +1,111 @@
+"""Whole runs of the workflow: serial and distributed ones agree, and nothing is done twice."""
+
+import os
+from pathlib import Path
+
+import pytest
+from helpers import (
+    link_profile,
+    read_matrix,
+    snakemake,
+    succeed,
+    tiny_project,
+    write_bam,
+    write_config,
+    write_sheet,
+)
+
+MATRICES = ("results/matrix/peak_set.matrix_raw.csv.gz", "results/matrix/peak_set.matrix_raw.parquet")
+NOTHING = "Nothing to be done"
+HOSTILE = "it's a \"place\" of $HOME; `id` & {MEM} %s"
+
+
+def jobs(printed: str, rule: str) -> int:
+    """How many jobs of a rule ran."""
+    return printed.count(f"(Rule: {rule})")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    tiny_project(tmp_path)
+    return tmp_path
+
+
+def test_the_demo_gives_the_same_matrix_serially_and_by_the_profile(demo: Path, tmp_path: Path) -> None:
+    matrices = {}
+    for name, options in {"serial": ["--cores", "2"], "divvy": ["--profile", "divvy"]}.items():
+        folder = tmp_path / name
+        write_config(folder, demo / "project_config.yaml", {"peak_set": demo / "regions.bed"})
+        link_profile(folder)
+        assert jobs(succeed(snakemake(folder, *options)), "coverage") == 12
+        assert NOTHING in succeed(snakemake(folder, *options))
+        matrices[name] = [(folder / matrix).read_bytes() for matrix in MATRICES]
+    assert matrices["serial"] == matrices["divvy"]
+    regions, samples, counts = read_matrix(tmp_path / "divvy" / MATRICES[0])
+    assert counts.shape == (1000, 12)
+    assert samples == [line.split(",")[0] for line in (demo / "samples.csv").read_text().splitlines()[1:]]
+    assert regions == ["{}:{}-{}".format(*line.split("\t")) for line in (demo / "regions.bed").read_text().splitlines()]
+
+
+def test_several_region_sets_give_a_matrix_each(project: Path) -> None:
+    (project / "one.bed").write_text("chr1\t0\t10\n")
+    write_config(project, "samples.csv", {"all.of-it": "regions.bed", "one": "one.bed"}, matrix={"formats": ["csv.gz"]})
+    succeed(snakemake(project, "--cores", "2"))
+    assert read_matrix(project / "results/matrix/all.of-it.matrix_raw.csv.gz")[2].tolist() == [[1, 2], [0, 1]]
+    assert read_matrix(project / "results/matrix/one.matrix_raw.csv.gz")[2].tolist() == [[1, 1]]
+    assert not list((project / "results" / "matrix").glob("*.parquet"))
+
+
+def test_a_new_sample_costs_one_job_and_the_collect(project: Path) -> None:
+    succeed(snakemake(project, "--cores", "2"))
+    write_bam(project / "bam" / "c.bam", {"chr1": 10_000}, [])
+    with (project / "samples.csv").open("a") as sheet:
+        sheet.write("c,bam/c.bam\n")
+    printed = succeed(snakemake(project, "--cores", "2"))
+    assert (jobs(printed, "coverage"), jobs(printed, "collect")) == (1, 1)
+
+
+def test_touched_regions_run_nothing_and_changed_ones_everything(project: Path) -> None:
+    succeed(snakemake(project, "--cores", "2"))
+    os.utime(project / "regions.bed")
+    assert NOTHING in succeed(snakemake(project, "--cores", "2"))
+    with (project / "regions.bed").open("a") as bed:
+        bed.write("chr1\t500\t600\n")
+    printed = succeed(snakemake(project, "--cores", "2"))
+    assert (jobs(printed, "coverage"), jobs(printed, "collect")) == (2, 1)
+    assert read_matrix(project / "results/matrix/peaks.matrix_raw.csv.gz")[2].shape == (3, 2)
+
+
+def test_other_filters_count_again(project: Path) -> None:
+    succeed(snakemake(project, "--cores", "2"))
+    write_config(project, "samples.csv", {"peaks": "regions.bed"}, counting={"min_mapq": 61})
+    assert jobs(succeed(snakemake(project, "--cores", "2")), "coverage") == 2
+    assert read_matrix(project / "results/matrix/peaks.matrix_raw.csv.gz")[2].max() == 0
+
+
+def test_a_sample_of_several_files_is_one_column(project: Path) -> None:
+    (project / "pep.yaml").write_text("pep_version: 2.1.0\nsample_table: pep.csv\nsubsample_table: parts.csv\n")
+    write_sheet(project / "pep.csv", [{"sample_name": "both", "bam": "parts"}, {"sample_name": "a", "bam": "bam/a.bam"}])
+    write_sheet(project / "parts.csv", [{"sample_name": "both", "bam": f"bam/{name}.bam"} for name in "ab"])
+    write_config(project, "pep.yaml", {"peaks": "regions.bed"})
+    succeed(snakemake(project, "--cores", "2"))
+    assert read_matrix(project / "results/matrix/peaks.matrix_raw.csv.gz")[2].tolist() == [[3, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("options", [["--cores", "2"], ["--profile", "divvy"]], ids=["serial", "divvy"])
+def test_hostile_paths_work_from_end_to_end(tmp_path: Path, options: list[str]) -> None:
+    folder = tmp_path / HOSTILE
+    tiny_project(folder, bam_folder=HOSTILE.replace("{MEM}", ""))
+    (folder / "regions.bed").rename(folder / "it's $HOME.bed")
+    write_config(folder, "samples.csv", {"peaks": "it's $HOME.bed"})
+    succeed(snakemake(folder, *options))
+    assert read_matrix(folder / "results/matrix/peaks.matrix_raw.csv.gz")[2].tolist() == [[1, 2], [0, 1]]
+    assert not [path for path in tmp_path.rglob("x") if path.is_file()]
+
+
+def test_options_of_the_command_line_reach_the_jobs_as_they_are(project: Path) -> None:
+    sheet = project / "it's $HOME $(touch x) `id`.csv"
+    (project / "samples.csv").rename(sheet)
+    succeed(snakemake(project, "--profile", "divvy", "--config", f"pep={sheet.name}"))
+    assert read_matrix(project / "results/matrix/peaks.matrix_raw.csv.gz")[2].tolist() == [[1, 2], [0, 1]]
+    assert not (project / "x").exists()
