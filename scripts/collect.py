@@ -155,7 +155,7 @@ def _writer(path: Path) -> Callable[[Path, pa.Schema], Writer]:
 def _description(path: Path) -> dict[str, Any]:
     try:
         description: dict[str, Any] = json.loads(path.read_text())
-        if not isinstance(description, dict) or not DESCRIPTION <= description.keys():
+        if not isinstance(description, dict) or not description.keys() >= DESCRIPTION:
             raise ValueError(f"expected {', '.join(sorted(DESCRIPTION))} in it")
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not the statistics of a sample: {error}; remove it and run again") from error

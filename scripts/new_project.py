@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     make_project(args.folder)
     print(
-        f"Made {args.folder}. Next: list your samples in config/pep/samples.csv, put your regions at config/regions.bed,\n"
-        f"look through config/config.yaml, and run there: snakemake --profile divvy"
+        f"Made {args.folder}. Next: list your samples in config/pep/samples.csv, put your regions at\n"
+        "config/regions.bed, look through config/config.yaml, and run there: snakemake --profile divvy"
     )
 
 

@@ -76,7 +76,7 @@ def _load(pep: Path, amendments: Sequence[str]) -> tuple[list[dict[str, Any]], s
     except Exception as error:  # peppy raises whatever its parsers do
         raise UserError(f"{pep}: cannot be read as a PEP: {type(error).__name__}: {error}") from error
     rows = [sample.to_dict() for sample in project.samples]
-    sheet = project["_sample_df"] if rows else rows
+    sheet: Any = project["_sample_df"] if rows else []
     if len(rows) == len(sheet):
         return rows, project.st_index, []
     # peppy merges rows of the same name, which hides a mistake
@@ -121,7 +121,7 @@ def _file_problem(path: str, attribute: str) -> str:
         return f"{attribute}: a path must not hold a line break: {path!r}"
     if Path(path).is_file():
         if wildcard := WILDCARD.search(path):
-            return f"{attribute}: Snakemake takes {wildcard.group()} for a wildcard; link the file to another path: {path}"
+            return f"{attribute}: Snakemake takes {wildcard.group()} for a wildcard; rename or link it: {path}"
         return "" if os.access(path, os.R_OK) else f"{attribute}: not readable: {path}"
     if leftover := LEFTOVER.search(path):
         return f"{attribute}: {leftover.group()} was not filled: {path}"

@@ -1,9 +1,12 @@
 """Fixtures for all tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from helpers import CLONE, DATA, need, script, succeed
+from one_host_slurm import OneHostSlurm, unavailable
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +22,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     succeed(script("generate_project.py", "--out", folder / "demo", folder=CLONE))
     return folder / "demo"
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneHostSlurm]:
+    """A running Slurm."""
+    reason = unavailable()
+    need(not reason, "slurm", reason)
+    server = OneHostSlurm(tmp_path_factory.mktemp("slurm"))
+    server.start()
+    yield server
+    server.stop()

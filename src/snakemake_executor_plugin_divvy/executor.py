@@ -225,6 +225,8 @@ class Executor(RemoteExecutor):
             submission.state = state.name if state else "no longer known"
             if now - submission.missed >= self.grace and submission.files.exit_status() is None:
                 self._fail(submission, f"ended without an exit status ({self.scheduler.name}: {submission.state})")
+            else:
+                self.next_query = min(self.next_query, submission.missed + max(1, self.grace))
 
     def _query_interval(self) -> float:
         """Return seconds between queries: Snakemake's setting, as jobs that end well say so themselves."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from helpers import refuse, script, succeed, write_bam
 
 SAMPLES = ["zeta", "alpha", "1e5", "007"]

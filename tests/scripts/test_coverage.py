@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pysam
 import pytest
-from coverage import sha256
-from helpers import Read, refuse, script, succeed, write_bam
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from coverage import sha256
+from helpers import Read, refuse, script, succeed, write_bam
 
 CONTIGS = {"chr1": 500, "chr2": 300, "chrEmpty": 100}
 BED = "chr1\t0\t500\nchr1\t10\t60\nchr1\t20\t30\nchr1\t30\t31\nchr1\t10\t61\nchr2\t100\t200\nchrEmpty\t0\t10\n"
@@ -46,7 +47,11 @@ def count(folder: Path, bam: Path | list[Path], *options: str, bed: str = BED) -
     (folder / "r.bed").write_text(bed)
     bams = [bam] if isinstance(bam, Path) else bam
     out, stats = folder / "x.npy", folder / "x.json"
-    succeed(script("coverage.py", "--bam", *bams, "--regions", "r.bed", "--out", out, "--stats", stats, *options, folder=folder))
+    succeed(
+        script(
+            "coverage.py", "--bam", *bams, "--regions", "r.bed", "--out", out, "--stats", stats, *options, folder=folder
+        )
+    )
     counts = np.load(out)
     assert counts.dtype == np.int32
     description = json.loads(stats.read_text())
@@ -129,7 +134,9 @@ def test_sam_and_cram_count_as_bam(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "x.file"
     if mode == "wc":
         write_bam(tmp_path / "x.bam", CONTIGS, reads)
-        pysam.view("-C", "--output-fmt-option", "no_ref=1", "-o", str(path), str(tmp_path / "x.bam"), catch_stdout=False)
+        pysam.view(
+            "-C", "--output-fmt-option", "no_ref=1", "-o", str(path), str(tmp_path / "x.bam"), catch_stdout=False
+        )
     else:
         write_bam(path, CONTIGS, reads, mode)
     assert count(tmp_path, path, "--exclude-flags", "0")[0] == oracle(reads, 0, 0, 0)[0]
@@ -164,7 +171,9 @@ def test_absent_contigs_can_be_allowed(tmp_path: Path) -> None:
 
 
 def attempt(folder: Path, bam: Path):
-    return script("coverage.py", "--bam", bam, "--regions", "r.bed", "--out", "x.npy", "--stats", "x.json", folder=folder)
+    return script(
+        "coverage.py", "--bam", bam, "--regions", "r.bed", "--out", "x.npy", "--stats", "x.json", folder=folder
+    )
 
 
 def truncated(path: Path) -> None:
@@ -185,7 +194,9 @@ def other_kind(path: Path) -> None:
     path.write_bytes(gzip.compress(b"not a BAM"))
 
 
-@pytest.mark.parametrize("harm", [truncated, without_end, damaged, other_kind, Path.unlink, lambda p: p.write_bytes(b"")])
+@pytest.mark.parametrize(
+    "harm", [truncated, without_end, damaged, other_kind, Path.unlink, lambda p: p.write_bytes(b"")]
+)
 def test_bad_files_are_refused_and_leave_nothing(tmp_path: Path, harm: Callable[[Path], object]) -> None:
     path = tmp_path / "x.bam"
     write_bam(path, CONTIGS, [("r", 0, "chr1", i % 400, "50M", 60) for i in range(20_000)])
@@ -199,6 +210,18 @@ def test_bad_files_are_refused_and_leave_nothing(tmp_path: Path, harm: Callable[
 
 @pytest.mark.parametrize("flags", ["4096", "-1", "x"])
 def test_impossible_options_are_refused(tmp_path: Path, flags: str) -> None:
-    done = script("coverage.py", "--bam", "x", "--regions", "r", "--out", "o", "--stats", "s", f"--exclude-flags={flags}", folder=tmp_path)
+    done = script(
+        "coverage.py",
+        "--bam",
+        "x",
+        "--regions",
+        "r",
+        "--out",
+        "o",
+        "--stats",
+        "s",
+        f"--exclude-flags={flags}",
+        folder=tmp_path,
+    )
     assert done.returncode == 2
     assert "--exclude-flags" in done.stdout

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pysam
+
 from helpers import CLONE, refuse, script, snakemake, succeed, tiny_project
 from regions import read_bed
 from samples import read_pep

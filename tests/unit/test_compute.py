@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from snakemake_executor_plugin_divvy.compute import ComputeError, ComputePackage, find_config, load_package
 
 VARIABLES = {
@@ -71,7 +72,9 @@ def test_a_directive_without_a_value_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["#SBATCH", "#$", "#BSUB", "#PBS", "  #SBATCH"])
 def test_the_directives_of_all_schedulers_are_known(tmp_path: Path, prefix: str) -> None:
-    script = package(tmp_path, f"{prefix} -q {{QUEUE}}\n{prefix} -x {{MEM}}\n{{CODE}}\n").render(VARIABLES, tmp_path / "x")
+    script = package(tmp_path, f"{prefix} -q {{QUEUE}}\n{prefix} -x {{MEM}}\n{{CODE}}\n").render(
+        VARIABLES, tmp_path / "x"
+    )
     assert script.text.splitlines() == [f"{prefix} -x 24000", VARIABLES["CODE"]]
 
 
@@ -173,7 +176,9 @@ def test_where_the_configuration_comes_from(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_importing_the_plugin_stays_light() -> None:
-    code = "import sys, snakemake_executor_plugin_divvy; print({'looper', 'peppy', 'pandas', 'numpy'} & set(sys.modules))"
+    code = (
+        "import sys, snakemake_executor_plugin_divvy; print({'looper', 'peppy', 'pandas', 'numpy'} & set(sys.modules))"
+    )
     import sys
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from snakemake_executor_plugin_divvy.jobscript import JobFiles, job_script, safe_name, shell_quoted, tail
 from snakemake_interface_executor_plugins.utils import format_cli_arg
+
+from snakemake_executor_plugin_divvy.jobscript import JobFiles, job_script, safe_name, shell_quoted, tail
 
 HOSTILE = "a 'b' \"c\" $HOME `id` $(touch x) ; & | {MEM} \\n"
 text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
@@ -63,7 +64,7 @@ def as_bash_reads(arguments: str) -> list[str]:
 @example([HOSTILE, "it's $HOME", 'say "$HOME"', "\n", "\\", "x'\"\\$"])
 def test_arguments_reach_the_jobs_snakemake_as_they_are(values: list[str]) -> None:
     values = [value for value in values if value[0] not in "'\""]  # Snakemake takes these for quoted already
-    command = f"cd \"$HOME\" && python -m snakemake {format_cli_arg('--config', values) or 'x'} --nocolor"
+    command = f'cd "$HOME" && python -m snakemake {format_cli_arg("--config", values) or "x"} --nocolor'
     quoted = shell_quoted(command)
     before, _, after = quoted.partition(" -m snakemake ")
     assert before == 'cd "$HOME" && python'
@@ -71,14 +72,21 @@ def test_arguments_reach_the_jobs_snakemake_as_they_are(values: list[str]) -> No
 
 
 def test_arguments_that_are_quoted_for_the_shell_already_stay(tmp_path: Path) -> None:
-    path = tmp_path / "it's $HOME \"x\"" / "y"
+    path = tmp_path / 'it\'s $HOME "x"' / "y"
     quoted = shell_quoted(f"python -m snakemake {format_cli_arg('--configfiles', [path])}")
     assert as_bash_reads(quoted.partition(" -m snakemake ")[2]) == ["--configfiles", str(path)]
 
 
 @pytest.mark.parametrize(
     ("name", "safe"),
-    [("s1", "s1"), ("a;b $(touch x) {MEM}", "a_b_touch_x_MEM"), ("../..", ".._.."), ("", "_"), ("é/ü", "_"), ("x" * 300, "x" * 100)],
+    [
+        ("s1", "s1"),
+        ("a;b $(touch x) {MEM}", "a_b_touch_x_MEM"),
+        ("../..", ".._.."),
+        ("", "_"),
+        ("é/ü", "_"),
+        ("x" * 300, "x" * 100),
+    ],
 )
 def test_names_of_files_and_jobs_are_harmless(name: str, safe: str) -> None:
     assert safe_name(name) == safe

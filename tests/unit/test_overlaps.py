@@ -3,12 +3,15 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from overlaps import Overlaps
 from regions import Regions
 
 CONTIGS = ["chr1", "chr2", "chrEmpty"]
 intervals = st.lists(
-    st.tuples(st.sampled_from(CONTIGS[:2]), st.integers(0, 40), st.integers(1, 40)).map(lambda t: (t[0], t[1], t[1] + t[2])),
+    st.tuples(st.sampled_from(CONTIGS[:2]), st.integers(0, 40), st.integers(1, 40)).map(
+        lambda t: (t[0], t[1], t[1] + t[2])
+    ),
     min_size=1,
     max_size=12,
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from common import UserError
 from regions import Regions, check_contigs, main, read_bed
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from common import UserError
 from samples import main, read_pep, read_table, write_table
 
@@ -36,7 +37,9 @@ def test_a_plain_csv_is_a_sheet_too(tmp_path: Path) -> None:
 
 def test_derived_paths_and_other_attributes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHERE_BAMS_ARE", str(tmp_path / "pep"))
-    derive = "sample_modifiers:\n  derive:\n    attributes: [reads]\n    sources:\n      src: $WHERE_BAMS_ARE/{id}.bam\n"
+    derive = (
+        "sample_modifiers:\n  derive:\n    attributes: [reads]\n    sources:\n      src: $WHERE_BAMS_ARE/{id}.bam\n"
+    )
     path = sheet(tmp_path, "sample_name,reads,id,group\nx,src,a,one\ny,src,b,two\n", derive)
     samples = read_pep(path, bam="reads")
     assert bams(samples) == {"x": [f"{tmp_path}/pep/a.bam"], "y": [f"{tmp_path}/pep/b.bam"]}
@@ -76,7 +79,10 @@ def test_unusual_file_names_are_fine_if_the_file_exists(tmp_path: Path, name: st
         ("sample_name,bam\na;b $(touch x) {MEM},a.bam\n", ["a;b $(touch x) {MEM}", "A-Z a-z 0-9 . _ -"]),
         ('sample_name,bam\n"x\ny",a.bam\n', [r"x\ny", "A-Z a-z 0-9 . _ -"]),
         ("sample_name,bam\nregion,a.bam\n", ["must not be 'region'"]),
-        ("sample_name,bam\nx,none.bam\ny,nor.bam\n", ["'x' (row 1)", "none.bam", "'y' (row 2)", "nor.bam", "no such file"]),
+        (
+            "sample_name,bam\nx,none.bam\ny,nor.bam\n",
+            ["'x' (row 1)", "none.bam", "'y' (row 2)", "nor.bam", "no such file"],
+        ),
         ("sample_name,bam\nx,\n", ["'bam' is empty"]),
         ("sample_name,bam\nx,{id}.bam\n", ["{id} was not filled"]),
         ("sample_name,bam\nx,$UNSET_9/a.bam\n", ["$UNSET_9 was not filled"]),
@@ -108,7 +114,9 @@ def test_derived_names_that_collide_are_refused(tmp_path: Path) -> None:
         read_pep(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "pep_version: 2.1.0\n", "a: [", "sample_table: nosuch.csv\npep_version: 2.1.0\n"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "pep_version: 2.1.0\n", "a: [", "sample_table: nosuch.csv\npep_version: 2.1.0\n"]
+)
 def test_a_file_that_is_no_pep_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "project_config.yaml"
     path.write_text(text)

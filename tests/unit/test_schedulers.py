@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, State, choose
 
 SLURM, HERE = SCHEDULERS["slurm"], SCHEDULERS["here"]
@@ -30,7 +31,13 @@ def calls(folder: Path, name: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("command", "name"),
-    [(".", "here"), ("sh", "here"), ("bash", "here"), ("sbatch", "slurm"), ("/opt/slurm/bin/sbatch --parsable", "slurm")],
+    [
+        (".", "here"),
+        ("sh", "here"),
+        ("bash", "here"),
+        ("sbatch", "slurm"),
+        ("/opt/slurm/bin/sbatch --parsable", "slurm"),
+    ],
 )
 def test_the_submission_command_tells_the_scheduler(command: str, name: str) -> None:
     assert choose(None, command).name == name
@@ -44,7 +51,9 @@ def test_unknown_schedulers_are_refused_with_the_choices() -> None:
         choose(None, "teleport now")
 
 
-@pytest.mark.parametrize("printed", ["Submitted batch job 17", "17", "17;cluster", "sbatch: note\nSubmitted batch job 17"])
+@pytest.mark.parametrize(
+    "printed", ["Submitted batch job 17", "17", "17;cluster", "sbatch: note\nSubmitted batch job 17"]
+)
 def test_slurm_submission(commands: Path, printed: str) -> None:
     stand_in(commands, "sbatch", f"cat <<'E'\n{printed}\nE")
     assert SLURM.submit("sbatch --nice", Path("it's a script.sub")) == "17"

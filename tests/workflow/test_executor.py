@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from helpers import environment, link_profile, refuse, snakemake, succeed
 
 
@@ -42,7 +43,10 @@ def test_a_failed_job_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_job_that_is_killed_is_no_success(tmp_path: Path) -> None:
-    refuse(run(tmp_path, "    shell: 'touch {output}; kill -9 -$(ps -o pgid= -p $$ | tr -d \" \")'"), "without an exit status")
+    refuse(
+        run(tmp_path, "    shell: 'touch {output}; kill -9 -$(ps -o pgid= -p $$ | tr -d \" \")'"),
+        "without an exit status",
+    )
     assert not (tmp_path / "0.txt").exists()
 
 
@@ -80,7 +84,11 @@ def test_variables_of_the_environment_reach_the_job(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "env", "essentials"),
     [
-        (["--divvy-compute-package", "nosuch"], {}, ["no compute package 'nosuch'", "default, docker, local, sge, slurm"]),
+        (
+            ["--divvy-compute-package", "nosuch"],
+            {},
+            ["no compute package 'nosuch'", "default, docker, local, sge, slurm"],
+        ),
         (["--divvy-config", "gone.yaml"], {}, ["--divvy-config=gone.yaml: no such file"]),
         ([], {"DIVCFG": "gone.yaml"}, ["DIVCFG=gone.yaml: no such file"]),
         (["--divvy-config", "Snakefile"], {}, ["Snakefile: expected a section compute_packages"]),

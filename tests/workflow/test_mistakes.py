@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from helpers import refuse, snakemake, tiny_project, write_config, write_sheet
 
 

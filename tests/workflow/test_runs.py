@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from helpers import (
     link_profile,
     read_matrix,
@@ -17,7 +18,7 @@ from helpers import (
 
 MATRICES = ("results/matrix/peak_set.matrix_raw.csv.gz", "results/matrix/peak_set.matrix_raw.parquet")
 NOTHING = "Nothing to be done"
-HOSTILE = "it's a \"place\" of $HOME; `id` & {MEM} %s"
+HOSTILE = 'it\'s a "place" of $HOME; `id` & {MEM} %s'
 
 
 def jobs(printed: str, rule: str) -> int:
@@ -85,7 +86,9 @@ def test_other_filters_count_again(project: Path) -> None:
 
 def test_a_sample_of_several_files_is_one_column(project: Path) -> None:
     (project / "pep.yaml").write_text("pep_version: 2.1.0\nsample_table: pep.csv\nsubsample_table: parts.csv\n")
-    write_sheet(project / "pep.csv", [{"sample_name": "both", "bam": "parts"}, {"sample_name": "a", "bam": "bam/a.bam"}])
+    write_sheet(
+        project / "pep.csv", [{"sample_name": "both", "bam": "parts"}, {"sample_name": "a", "bam": "bam/a.bam"}]
+    )
     write_sheet(project / "parts.csv", [{"sample_name": "both", "bam": f"bam/{name}.bam"} for name in "ab"])
     write_config(project, "pep.yaml", {"peaks": "regions.bed"})
     succeed(snakemake(project, "--cores", "2"))

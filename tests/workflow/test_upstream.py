@@ -3,6 +3,7 @@
 from typing import Any
 
 from snakemake.common.tests import TestWorkflowsLocalStorageBase
+
 from snakemake_executor_plugin_divvy import ExecutorSettings
 
 

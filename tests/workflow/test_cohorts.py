@@ -1,0 +1,68 @@
+"""Real cohorts through the whole workflow: every cell equals what independent tools counted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import read_matrix, snakemake, succeed, write_config, write_sheet
+
+DEFINITIONS = {
+    "reads_mapped": {"exclude_flags": 0x4},
+    "reads_primary": {"exclude_flags": 0x904},
+    "reads_primary_q30_nodup": {"exclude_flags": 0xF04, "min_mapq": 30},
+    "reads_properpair_primary": {"exclude_flags": 0x904, "require_flags": 2},
+}
+# cohort -> region set in _expected -> BED; the last is itself the source of its regions
+COHORTS = {
+    "atac-scate8-hg19": {"consensus": "consensus.merge.bed", "REMC_chr1": "regions.REMC_blood.chr1.bed"},
+    "chip-metagene-mm": {"list1.bed": "list1.bed", "list2.bed": "list2.bed"},
+    "pybedtools-dm3": {"CTCF_Kc.chr2L": None},
+}
+CASES = [
+    (cohort, definition)
+    for cohort in COHORTS
+    for definition in DEFINITIONS
+    if cohort == "atac-scate8-hg19" or definition != "reads_properpair_primary"  # the others are single-end
+]
+
+
+def expected(data: Path, cohort: str, region_set: str, definition: str) -> tuple[list[str], list[str], np.ndarray]:
+    lines = (data / "_expected" / f"{cohort}.{region_set}" / f"{definition}.tsv").read_text().splitlines()
+    rows = [line.split("\t") for line in lines]
+    return (
+        [f"{contig}:{start}-{end}" for contig, start, end, *_ in rows[1:]],
+        rows[0][3:],
+        np.array([row[3:] for row in rows[1:]], int),
+    )
+
+
+def sheet(data: Path, cohort: str, folder: Path, samples: list[str]) -> Path:
+    """The cohort's PEP; the one without gets a sheet."""
+    if (data / cohort / "project_config.yaml").exists():
+        return data / cohort / "project_config.yaml"
+    (bam,) = (data / cohort).glob("*.bam")
+    assert not bam.with_name(bam.name + ".bai").exists()
+    write_sheet(folder / "samples.csv", [{"sample_name": samples[0], "bam": str(bam)}])
+    return folder / "samples.csv"
+
+
+@pytest.mark.parametrize(("cohort", "definition"), CASES)
+def test_every_cell_equals_the_expected_one(data: Path, tmp_path: Path, cohort: str, definition: str) -> None:
+    tables = {name: expected(data, cohort, name, definition) for name in COHORTS[cohort]}
+    beds = {}
+    for name, bed in COHORTS[cohort].items():
+        beds[name] = data / cohort / bed if bed else tmp_path / "regions.bed"
+        if not bed:
+            regions = (region.replace(":", "\t").replace("-", "\t") for region in tables[name][0])
+            beds[name].write_text("".join(f"{region}\n" for region in regions))
+    samples = next(iter(tables.values()))[1]
+    pep = sheet(data, cohort, tmp_path, samples)
+    write_config(tmp_path, pep, beds, counting=DEFINITIONS[definition], matrix={"formats": ["csv.gz"]})
+    succeed(snakemake(tmp_path, "--cores", "2"))
+    for name, (regions, columns, counts) in tables.items():
+        found = read_matrix(tmp_path / "results" / "matrix" / f"{name}.matrix_raw.csv.gz")
+        assert found[0] == regions
+        assert found[1] == columns
+        np.testing.assert_array_equal(found[2], counts)
+        assert counts.any()

@@ -1,0 +1,158 @@
+"""The documents: every command in them runs, and every key and file that they name exists."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers import CLONE, environment, need
+
+pytestmark = pytest.mark.xdist_group("slurm")
+BLOCK = re.compile(
+    r"^(?:<!-- needs: (?P<needs>\w+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+# commands that run elsewhere: installation and tests are what runs this test
+ELSEWHERE = {"make test", "make check"}
+
+
+def blocks(document: str) -> list[tuple[str, str, str]]:
+    """Return (what it needs, language, code) of each code block of a document."""
+    return [(m["needs"] or "", m["language"], m["code"]) for m in BLOCK.finditer((CLONE / document).read_text())]
+
+
+def commands(code: str) -> str:
+    lines = [line for line in code.splitlines() if line.split("#")[0].strip() not in ELSEWHERE]
+    return "\n".join(lines) + "\n"
+
+
+def tracked() -> list[str]:
+    """Return the files that git tracks or would track."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    found = subprocess.run(listed, cwd=CLONE, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [name for name in found if name and (CLONE / name).exists()]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A copy of the project with the environment that runs the tests."""
+    folder = tmp_path / "clone"
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CLONE / name, folder / name, follow_symlinks=False)
+    (folder / ".venv").symlink_to(CLONE / ".venv")
+    (tmp_path / "home").mkdir()
+    return folder
+
+
+def run_in_one_shell(folder: Path, script: str, env: dict[str, str]) -> str:
+    variables = environment() | {"HOME": str(folder.parent / "home")} | env
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_every_command_of_the_readme_runs(clone: Path, request: pytest.FixtureRequest) -> None:
+    need((CLONE / ".venv" / "installed").exists(), "venv", "the tests do not run from `make install`'s environment")
+    env = {}
+    code = ""
+    for needs, language, block in blocks("README.md"):
+        if needs == "slurm":
+            env = request.getfixturevalue("slurm").env
+        if language == "sh":
+            code += commands(block).replace("python scripts/coverage.py", f"cd {clone}\npython scripts/coverage.py")
+        if language == "python":
+            code += f"python - <<'PYTHON'\n{block}assert matrix.shape == (1000, 3)\nPYTHON\n"
+    printed = run_in_one_shell(clone, code, env | {"PATH": environment()["PATH"] + ":/usr/sbin"})
+    assert "matrix:      results/matrix/peak_set.matrix_raw.csv.gz" in printed
+    assert (clone.parent / "home/my_cohort/results/matrix/peak_set.matrix_raw.parquet").is_file()
+    assert (clone / "control_1.npy").is_file()
+
+
+def test_every_command_of_the_configurations_readme_runs(clone: Path) -> None:
+    code = "make demo\n" + "".join(
+        commands(code) for _, language, code in blocks("config/README.md") if language == "sh"
+    )
+    run_in_one_shell(clone, code, {})
+
+
+def test_the_contributing_guide_names_make_targets_that_exist() -> None:
+    makefile = (CLONE / "Makefile").read_text()
+    for document in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for target in re.findall(r"\bmake ([a-z]+)\b", (CLONE / document).read_text()):
+            if target not in ("and", "git", "a"):
+                assert re.search(rf"^{target}:", makefile, re.MULTILINE), (document, target)
+
+
+def leaves(schema: dict, prefix: str = "") -> dict[str, object]:
+    """Return the keys of a schema with their defaults."""
+    found: dict[str, object] = {}
+    for key, sub in schema.get("properties", {}).items():
+        found |= leaves(sub, f"{prefix}{key}.") or {f"{prefix}{key}": sub.get("default", "(required)")}
+    if isinstance(schema.get("additionalProperties"), dict):
+        found |= {prefix.rstrip("."): "(required)"} | leaves(schema["additionalProperties"], f"{prefix}<name>.")
+    return found
+
+
+def test_every_key_is_documented_with_its_default() -> None:
+    schema = yaml.safe_load((CLONE / "workflow/schemas/config.schema.yaml").read_text())
+    documented = dict(
+        re.findall(r"^\| `([\w.<>]+)` \| (.+?) \|", (CLONE / "config/README.md").read_text(), re.MULTILINE)
+    )
+    for key, default in leaves(schema).items():
+        text = (
+            default
+            if default == "(required)"
+            else f"`{yaml.safe_dump(default, default_flow_style=True).split(chr(10))[0]}`"
+        )
+        assert documented.get(key) == text, key
+
+
+def test_the_shipped_configuration_has_the_defaults() -> None:
+    schema = yaml.safe_load((CLONE / "workflow/schemas/config.schema.yaml").read_text())
+    config = yaml.safe_load((CLONE / "config/config.yaml").read_text())
+    for key, default in leaves(schema).items():
+        if default != "(required)":
+            value = config
+            for part in key.split("."):
+                value = value[part]
+            assert value == default, key
+
+
+def test_links_to_files_lead_somewhere() -> None:
+    for document in ("README.md", "CONTRIBUTING.md", "config/README.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", (CLONE / document).read_text()):
+            assert (CLONE / document).parent.joinpath(target).exists(), (document, target)
+
+
+def test_the_conda_environment_has_the_ranges_of_pyproject() -> None:
+    import tomllib
+
+    ranges = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]["optional-dependencies"]["workflow"]
+    split = (re.match(r"([\w-]+)(.*)", each) for each in ranges)
+    wanted = {m[1]: m[2] for m in split if m}
+    found = yaml.safe_load((CLONE / "workflow/envs/divvy-coverage.yaml").read_text())["dependencies"]
+    for each in found:
+        name, _, range_ = each.partition(" ")
+        if name != "python":
+            assert range_ == wanted[name.removeprefix("python-")], name
+
+
+def test_nothing_names_the_folder_of_this_machine() -> None:
+    for name in tracked():
+        path = CLONE / name
+        if path.is_file() and os.path.getsize(path) < 1_000_000:
+            assert str(CLONE) not in path.read_text(errors="ignore"), name
