@@ -19,6 +19,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c 'import sys; sys.path.insert(0, "scripts"); import kernel; kernel.compile_ahead()'
 	@touch $@
 
 demo: $(DEMO)

@@ -9,15 +9,16 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alignments import ABSENT_CONTIGS, FLAG_BITS, MODES, Counting, count
+from alignments import count
 from common import VERSION, UserError, replacing, run
+from counting import ABSENT_CONTIGS, FLAG_BITS, MODES, Counting
+from progress import shown
 from regions import Regions, read_bed
 
 
@@ -36,46 +37,54 @@ def to_int32(counts: NDArray[np.int64], source: Path) -> NDArray[np.int32]:
 def describe(
     bams: Sequence[Path], regions: Regions, counting: Counting, counts: NDArray[np.int32], statistics: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the content of the statistics file."""
+    """Return the content of the statistics file; `statistics` has the line of statistics and the histograms."""
     return {
         "version": VERSION,
         "regions": {"number": len(regions), "sha256": regions.sha256()},
-        "counting": asdict(counting),
+        "counting": counting.describe(),
         "files": [{"path": str(bam), "bytes": bam.stat().st_size} for bam in bams],
         "counts": {"sum": int(counts.sum(dtype=np.int64)), "sha256": sha256(counts)},
-        "statistics": statistics,
+        **statistics,
     }
+
+
+def write_counts(path: Path, regions: Regions, counts: NDArray[np.int32]) -> None:
+    """Write counts as .npy or, under any other name, as BED with the count in the fourth column."""
+    if path.name.endswith(".npy"):
+        np.save(path, counts)
+        return
+    lines = zip(regions.bed().decode().splitlines(), counts.tolist(), strict=True)
+    path.write_text("".join(f"{line}\t{number}\n" for line, number in lines))
 
 
 def _parser() -> argparse.ArgumentParser:
     default = Counting()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bam", type=Path, nargs="+", required=True, help="alignments of the sample: BAM, CRAM or SAM")
-    parser.add_argument("--regions", type=Path, required=True, help="regions: BED-like, plain, gzip or bgzip")
-    parser.add_argument("--mode", choices=MODES, default=default.mode, help="what one count is (default: %(default)s)")
-    parser.add_argument(
-        "--exclude-flags",
-        type=_flags,
-        default=default.exclude_flags,
-        help="SAM flags to leave out (default: %(default)s)",
+    add = parser.add_argument
+    add("--bam", type=Path, nargs="+", required=True, help="alignments of the sample: BAM, CRAM or SAM")
+    add("--regions", type=Path, required=True, help="regions: BED-like, plain, gzip or bgzip")
+    add("--mode", choices=MODES, default=default.mode, help="what one count is (%(default)s)")
+    add("--exclude-flags", type=_flags, default=default.exclude_flags, help="SAM flags to leave out (%(default)s)")
+    add("--require-flags", type=_flags, default=default.require_flags, help="SAM flags to ask for (%(default)s)")
+    add("--min-mapq", type=int, default=default.min_mapq, help="least mapping quality (%(default)s)")
+    add(
+        "--shift",
+        type=int,
+        nargs=2,
+        default=default.shift,
+        metavar=("FORWARD", "REVERSE"),
+        help="shift of cut sites by strand, bp (%(default)s)",
     )
-    parser.add_argument(
-        "--require-flags",
-        type=_flags,
-        default=default.require_flags,
-        help="SAM flags to ask for (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--min-mapq", type=int, default=default.min_mapq, help="least mapping quality (default: %(default)s)"
-    )
-    parser.add_argument(
+    add(
         "--absent-contigs",
         choices=ABSENT_CONTIGS,
         default=default.absent_contigs,
-        help="regions on contigs that the header lacks (default: %(default)s)",
+        help="what to do about regions on contigs that a header lacks (%(default)s)",
     )
-    parser.add_argument("--out", type=Path, required=True, help="counts to write (.npy)")
-    parser.add_argument("--stats", type=Path, required=True, help="statistics to write (.json)")
+    add("--mitochondrial", nargs="*", default=["chrM", "MT"], help="mitochondrial contigs (%(default)s)")
+    add("--threads", type=int, default=1, help="threads for a BAM file (%(default)s)")
+    add("--out", type=Path, required=True, help="counts to write: .npy, or BED with a column of counts")
+    add("--stats", type=Path, required=True, help="statistics to write (.json)")
     return parser
 
 
@@ -83,22 +92,23 @@ def _flags(text: str) -> int:
     """Parse SAM flags: decimal, or hexadecimal with 0x."""
     flags = int(text, 0)
     if not 0 <= flags <= FLAG_BITS:
-        raise argparse.ArgumentTypeError(
-            f"expected SAM flags between 0 and {FLAG_BITS} (0x{FLAG_BITS:X}), found {text}"
-        )
+        raise argparse.ArgumentTypeError(f"expected SAM flags, 0 to {FLAG_BITS} (0x{FLAG_BITS:X}), found {text}")
     return flags
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: count one sample."""
     args = _parser().parse_args(argv)
-    counting = Counting(args.mode, args.exclude_flags, args.require_flags, args.min_mapq, args.absent_contigs)
+    filters = (args.exclude_flags, args.require_flags, args.min_mapq)
+    counting = Counting(args.mode, *filters, tuple(args.shift), args.absent_contigs)
     regions = read_bed(args.regions)
-    totals, tally = count(args.bam, regions, counting)
+    with shown(args.bam) as progress:
+        totals, tally = count(args.bam, regions, counting, max(1, args.threads), progress)
     counts = to_int32(totals, args.bam[0])
-    description = describe(args.bam, regions, counting, counts, tally.statistics())
+    told = {"statistics": tally.statistics(args.mitochondrial), "histograms": tally.histograms()}
+    description = describe(args.bam, regions, counting, counts, told)
     with replacing(args.out) as counts_file, replacing(args.stats) as stats_file:
-        np.save(counts_file, counts)
+        write_counts(counts_file, regions, counts)
         stats_file.write_text(json.dumps(description, indent=1) + "\n")
 
 

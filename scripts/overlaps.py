@@ -9,11 +9,9 @@ rank of e among the sorted region starts.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from counting import Integers
 from regions import Regions
-
-Integers = NDArray[np.int64]
 
 
 class Overlaps:

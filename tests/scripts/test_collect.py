@@ -113,6 +113,7 @@ def test_what_was_counted_is_recorded(counted: Path) -> None:
         "exclude_flags": 3844,
         "require_flags": 0,
         "min_mapq": 0,
+        "shift": [4, -5],
         "absent_contigs": "error",
     }
     assert description["counts"]["sum"] == 2

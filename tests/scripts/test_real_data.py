@@ -37,11 +37,11 @@ BAMS = {
     "empty_records.bam": [0, 0, 0],
     "good.bam": [53, 29, 34],
     "name_sorted.bam": [53, 29, 34],
-    "no_eof.bam": "end-of-file block",
+    "no_eof.bam": "at byte 156233: the end-of-file block is missing",
     "no_index.bam": [53, 29, 34],
     "nochr_names.bam": "lack the prefix 'chr'",
     "random_bytes.bam": "another kind of file",
-    "truncated_60pct.bam": "end-of-file block",
+    "truncated_60pct.bam": "the file ends within a block",
     "zero_bytes.bam": "empty file",
 }
 

@@ -12,6 +12,9 @@ DEFINITIONS = {
     "reads_primary": {"exclude_flags": 0x904},
     "reads_primary_q30_nodup": {"exclude_flags": 0xF04, "min_mapq": 30},
     "reads_properpair_primary": {"exclude_flags": 0x904, "require_flags": 2},
+    "cut5p_primary_tn5shift": {"mode": "cuts", "exclude_flags": 0x904},
+    "cut5p_primary": {"mode": "cuts", "exclude_flags": 0x904, "shift": [0, 0]},
+    "fragments_span_properpair": {"mode": "fragments", "exclude_flags": 0x904},
 }
 # cohort -> region set in _expected -> BED; the last is itself the source of its regions
 COHORTS = {
@@ -23,7 +26,7 @@ CASES = [
     (cohort, definition)
     for cohort in COHORTS
     for definition in DEFINITIONS
-    if cohort == "atac-scate8-hg19" or definition != "reads_properpair_primary"  # the others are single-end
+    if cohort == "atac-scate8-hg19" or "properpair" not in definition  # the others are single-end
 ]
 
 

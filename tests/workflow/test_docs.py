@@ -79,7 +79,7 @@ def test_every_command_of_the_readme_runs(clone: Path, request: pytest.FixtureRe
     printed = run_in_one_shell(clone, code, env | {"PATH": environment()["PATH"] + ":/usr/sbin"})
     assert "matrix:      results/matrix/peak_set.matrix_raw.csv.gz" in printed
     assert (clone.parent / "home/my_cohort/results/matrix/peak_set.matrix_raw.parquet").is_file()
-    assert (clone / "control_1.npy").is_file()
+    assert len((clone / "control_1.bed").read_text().splitlines()) == 1000
 
 
 def test_every_command_of_the_configurations_readme_runs(clone: Path) -> None:

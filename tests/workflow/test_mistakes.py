@@ -24,7 +24,7 @@ def nothing_started(folder: Path) -> None:
     [
         ({"regoins": {}}, ["unknown key 'regoins'", "did you mean 'regions'", "pep, amendments, samples"]),
         ({"counting": {"min_mapk": 3}}, ["counting: unknown key 'min_mapk'", "did you mean 'min_mapq'"]),
-        ({"counting": {"mode": "reed"}}, ["counting.mode", "'reed' is not one of ['reads']"]),
+        ({"counting": {"mode": "reed"}}, ["counting.mode", "'reed' is not one of ['reads', 'fragments', 'cuts']"]),
         ({"counting": {"min_mapq": "x", "exclude_flags": -1}}, ["counting.min_mapq", "counting.exclude_flags"]),
         ({"regions": {"p": {"bad": "x"}}}, ["regions.p: unknown key 'bad'", "did you mean 'bed'"]),
         ({"regions": {"p": {}}}, ["regions.p", "'bed' is a required property"]),
@@ -64,7 +64,7 @@ def test_a_malformed_region_is_named_by_its_line(project: Path) -> None:
 def test_a_sample_that_fails_gives_no_matrix(project: Path) -> None:
     (project / "bam" / "b.bam").write_bytes((project / "bam" / "b.bam").read_bytes()[:-28])
     done = snakemake(project, "--profile", "divvy")
-    refuse(done, "exit status 1", "end-of-file block of BAM is missing", "logs/divvy/coverage/peaks.b.")
+    refuse(done, "exit status 1", "the end-of-file block is missing", "logs/divvy/coverage/peaks.b.")
     assert (project / "results/coverage/peaks/a.npy").is_file()
     assert not (project / "results/matrix").exists()
 

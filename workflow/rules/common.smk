@@ -30,6 +30,11 @@ def script(name):
     return str(path.relative_to(Path.cwd()) if clone == Path.cwd() else path)
 
 
+def modules(*names):
+    """Return the paths of modules that a script imports."""
+    return [script(f"{name}.py") for name in names]
+
+
 def check_config():
     """Stop with every problem of the configuration, and fill in the defaults."""
     with open(workflow.source_path(SCHEMA)) as file:
@@ -96,9 +101,12 @@ def coverage_folder(wildcards):
 
 
 def counting_options():
-    """Return the configuration of the counting as options of coverage.py."""
-    options = [(f"--{key.replace('_', '-')}", str(value)) for key, value in config["counting"].items()]
-    return shlex.join(word for option in options for word in option)
+    """Return the configuration of counting and statistics as options of coverage.py."""
+    options = config["counting"] | {"mitochondrial": config["statistics"]["mitochondrial"]}
+    words = []
+    for key, value in options.items():
+        words += [f"--{key.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+    return shlex.join(words)
 
 
 # `python` in the rules is the one that runs Snakemake, also where its environment is not activated

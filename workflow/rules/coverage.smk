@@ -2,7 +2,7 @@ rule coverage:
     """Count the alignments of one sample in every region."""
     input:
         script=script("coverage.py"),
-        modules=[script("alignments.py"), script("overlaps.py"), script("regions.py")],
+        modules=modules("alignments", "bam", "bgzf", "counting", "kernel", "overlaps", "pysam_counter", "regions"),
         regions="results/regions/{region_set}.bed",
         bam=sample_bams,
     output:
@@ -12,11 +12,12 @@ rule coverage:
         "results/logs/coverage/{region_set}/{sample}.log",
     conda:
         "../envs/divvy-coverage.yaml"
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
     params:
         counting=counting_options(),
     shell:
-        "python {input.script:q} --bam {input.bam:q} --regions {input.regions:q} {params.counting}"
+        "python {input.script:q} --bam {input.bam:q} --regions {input.regions:q} {params.counting} --threads {threads}"
         " --out {output.counts:q} --stats {output.stats:q} 2> {log:q}"

@@ -2,7 +2,7 @@ rule collect:
     """Collect the coverage of all samples into the matrix and the table of statistics."""
     input:
         script=script("collect.py"),
-        modules=[script("regions.py"), script("samples.py")],
+        modules=modules("regions", "samples"),
         samples=SAMPLE_TABLE,
         regions="results/regions/{region_set}.bed",
         counts=collected("npy"),

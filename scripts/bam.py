@@ -1,0 +1,228 @@
+"""Count a BAM file in one pass from front to back, at about the speed of decompressing it.
+
+Blocks are read and inflated by as many threads as asked for; their content is walked in file order by one at a time.
+"""
+
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import kernel
+from bgzf import Block, DamagedFile, content, first_content, read_blocks
+from counting import LARGEST_FRAGMENT, MODES, REASONS, TOTALS, Counting, Integers, Tally
+from kernel import Index, Selection, Tallies
+from regions import Regions, check_contigs
+
+BAM_MAGIC = b"BAM\1"
+LARGEST_HEADER = 1 << 30  # bytes
+
+Data = bytearray  # not bytes: each type of data would have the kernel compiled once more
+
+
+@dataclass
+class Header:
+    """The contigs of a BAM file with their lengths (bp), in header order, and the size of the header in bytes."""
+
+    contigs: dict[str, int]
+    size: int
+
+
+def is_bam(path: Path) -> bool:
+    """Tell whether the content of a BGZF file starts as BAM does."""
+    return first_content(path).startswith(BAM_MAGIC)
+
+
+def count(
+    path: Path, regions: Regions, counting: Counting, threads: int, progress: Callable[[int], None]
+) -> tuple[Integers, Tally]:
+    """Count one file; returns the counts (int64, region order) and the statistics. Raises UserError."""
+    walker = Walker(path, regions, counting)
+    walk_file(path, walker, threads, progress)
+    return walker.counts(), walker.tally()
+
+
+def make_index(regions: Regions, contigs: list[str]) -> tuple[Index, Integers]:
+    """Return the regions as the kernel needs them, and the contig number of each (-1: not in the header)."""
+    numbers = {name: number for number, name in enumerate(contigs)}
+    contig = np.array([numbers.get(name, -1) for name in regions.contigs], np.int64)
+    here = contig >= 0
+    first = np.searchsorted(np.sort(contig[here]), np.arange(len(contigs) + 1)).astype(np.int64)
+    starts, ends = (values[here][np.lexsort((values[here], contig[here]))] for values in (regions.starts, regions.ends))
+    return Index(first, starts, ends), contig
+
+
+def make_tallies(index: Index) -> Tallies:
+    """Return tallies of nothing."""
+    n_contigs = len(index.first) - 1
+    slots = len(index.sorted_starts) + n_contigs
+    sizes = (slots, slots, 3, len(TOTALS), len(REASONS), 256, LARGEST_FRAGMENT + 1, n_contigs)
+    tallies = Tallies(*(np.zeros(size, np.int64) for size in sizes))
+    tallies.place[0] = -1
+    return tallies
+
+
+def counts_of_regions(regions: Regions, contig: Integers, index: Index, tallies: Tallies) -> Integers:
+    """Return the counts of the regions (int64, region order) from the ranks of the spans (see overlaps.py)."""
+    result = np.zeros(len(regions), np.int64)
+    for number in np.unique(contig[contig >= 0]).tolist():
+        rows = np.flatnonzero(contig == number)
+        first, last = index.first[number : number + 2].tolist()
+        slots = slice(first + number, last + number + 1)
+        before_end = np.searchsorted(index.sorted_ends[first:last], regions.ends[rows], side="left")
+        before_start = np.searchsorted(index.sorted_starts[first:last], regions.starts[rows], side="left")
+        begun, ended = np.cumsum(tallies.start_ranks[slots]), np.cumsum(tallies.end_ranks[slots])
+        result[rows] = begun[before_end] - ended[before_start]
+    return result
+
+
+def read_header(data: Data, path: Path) -> Header | None:
+    """Read the header from the first bytes of the content; None if they do not hold all of it."""
+    if data[:4] != BAM_MAGIC[: len(data)]:
+        raise DamagedFile(path, 0, "expected BAM, found other content in BGZF")
+    try:
+        (position,) = struct.unpack_from("<I", data, 4)
+        position += 8
+        if position > LARGEST_HEADER:
+            raise DamagedFile(path, 0, f"the header claims {position} bytes of text")
+        (number,) = struct.unpack_from("<I", data, position)
+        position += 4
+        contigs = {}
+        for _ in range(number):
+            (length,) = struct.unpack_from("<I", data, position)
+            if not 1 <= length <= LARGEST_HEADER:
+                raise DamagedFile(path, 0, f"the header claims a contig name of {length} bytes")
+            if position + 8 + length > len(data):
+                return None
+            name = bytes(data[position + 4 : position + 3 + length]).decode("ascii", "replace")
+            contigs[name] = struct.unpack_from("<I", data, position + 4 + length)[0]
+            position += 8 + length
+    except struct.error:
+        return None
+    if len(contigs) != number:
+        raise DamagedFile(path, 0, "the header has two contigs of the same name")
+    return Header(contigs, position)
+
+
+class Walker:
+    """Takes the content of blocks in file order: first the header, then records, which may cross blocks."""
+
+    def __init__(self, path: Path, regions: Regions, counting: Counting) -> None:
+        self.path = path
+        self._regions = regions
+        self._counting = counting
+        mode = MODES.index(counting.mode)
+        filters = (counting.exclude_flags, counting.require_flags, counting.min_mapq)
+        self._selection = Selection(mode, *filters, *counting.shift)
+        self._pending = bytearray()  # the beginning of a record, or of the header
+        self._wanted = 0  # how much has to be pending before it is worth a look
+        self._header: Header | None = None
+
+    def counts(self) -> Integers:
+        """Return the counts of the regions (int64, region order)."""
+        return counts_of_regions(self._regions, self._contig, self._index, self._tallies)
+
+    def tally(self) -> Tally:
+        """Return the statistics."""
+        of = self._tallies
+        contigs = dict(zip(self._header.contigs if self._header else (), of.contigs.tolist(), strict=True))
+        return Tally(of.totals, of.excluded, of.mapq, of.fragment_lengths, contigs)
+
+    def take(self, data: Data, offset: int) -> None:
+        """Count the records that end in `data`, the content of the block at `offset`."""
+        if self._pending:
+            self._pending += data
+            if len(self._pending) < self._wanted:
+                return
+            data, self._pending = self._pending, bytearray()
+        if not self._header:
+            data = self._take_header(data)
+        if not self._header:
+            return
+        used = kernel.walk(np.frombuffer(data, np.uint8), self._selection, self._index, self._tallies)
+        if used < 0:
+            raise DamagedFile(self.path, offset, kernel.PROBLEMS[used])
+        if used < len(data):
+            self._pending = bytearray(memoryview(data)[used:])
+            size = 4 if len(self._pending) < 4 else 4 + struct.unpack_from("<I", self._pending)[0]
+            self._wanted = min(size, kernel.LARGEST_RECORD)
+
+    def finish(self, offset: int) -> None:
+        """Check that the file ends where a record does."""
+        if not self._header:
+            self._wanted = 0
+            self.take(bytearray(), offset)
+        if self._pending or not self._header:
+            where = "a record" if self._header else "the header"
+            raise DamagedFile(self.path, offset, f"the file ends within {where}")
+
+    def _take_header(self, data: Data) -> Data:
+        """Read the header and return what follows; if it is not whole yet, wait until there is twice as much."""
+        header = read_header(data, self.path)
+        if header is None:
+            self._pending, self._wanted = bytearray(data), 2 * len(data)
+            return bytearray()
+        self._start(header)
+        return data[header.size :]
+
+    def _start(self, header: Header) -> None:
+        check_contigs(self._regions, header.contigs, self.path, self._counting.absent_contigs)
+        self._header = header
+        self._index, self._contig = make_index(self._regions, list(header.contigs))
+        self._tallies = make_tallies(self._index)
+
+
+def walk_file(path: Path, walker: Walker, threads: int, progress: Callable[[int], None]) -> None:
+    """Walk all records of a file; `progress` is told the compressed bytes as they are done."""
+    with path.open("rb") as file:
+        turns = Turns(enumerate(read_blocks(file, path)), threads)
+        work = [threading.Thread(target=turns.work, args=(walker, progress)) for _ in range(threads - 1)]
+        for thread in work:
+            thread.start()
+        turns.work(walker, progress)
+        for thread in work:
+            thread.join()
+        if turns.error:
+            raise turns.error
+        walker.finish(path.stat().st_size)
+
+
+class Turns:
+    """Threads that each inflate a batch of blocks at once, and hand them to the walker in the order of the file."""
+
+    def __init__(self, batches: Iterator[tuple[int, list[Block]]], threads: int) -> None:
+        self.error: BaseException | None = None
+        self._alone = threads == 1  # then each block is walked at once, while it is in the processor's cache
+        self._batches = batches
+        self._reading = threading.Lock()
+        self._turn = threading.Condition()
+        self._next = 0
+
+    def work(self, walker: Walker, progress: Callable[[int], None]) -> None:
+        """Take batches until there are none left, or a thread has met an error."""
+        try:
+            while not self.error:
+                with self._reading:
+                    number, blocks = next(self._batches, (-1, []))
+                if not blocks:
+                    return
+                inflated = (content(block, walker.path) for block in blocks)
+                contents = inflated if self._alone else iter(list(inflated))
+                with self._turn:
+                    while self._next != number and not self.error:
+                        self._turn.wait()
+                    if self.error:
+                        return
+                for block, data in zip(blocks, contents, strict=True):
+                    walker.take(data, block.offset)
+                progress(sum(len(block.raw) for block in blocks))
+                with self._turn:
+                    self._next = number + 1
+                    self._turn.notify_all()
+        except BaseException as error:
+            with self._turn:
+                self.error = self.error or error
+                self._turn.notify_all()

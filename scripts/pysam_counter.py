@@ -1,0 +1,152 @@
+"""Count through pysam and numpy: the reference for the engine, and the way for SAM and CRAM.
+
+It reads a file from front to back and only the fields that it needs; no index and no sort order is needed.
+"""
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pysam
+from numpy.typing import NDArray
+
+import bgzf
+from common import UserError
+from counting import LARGEST_FRAGMENT, REASONS, TOTALS, Counting, Integers, Tally
+from overlaps import Overlaps
+from regions import Regions, check_contigs
+
+PROPER_PAIR, UNMAPPED, REVERSE, FIRST, SECONDARY, DUPLICATE, SUPPLEMENTARY = 0x2, 0x4, 0x10, 0x40, 0x100, 0x400, 0x800
+MISSING_FLAGS, LOW_MAPQ, UNPLACED = (REASONS.index(name) for name in ("missing_flags", "mapping_quality", "unplaced"))
+REFERENCE_BASES = (pysam.CMATCH, pysam.CDEL, pysam.CREF_SKIP, pysam.CEQUAL, pysam.CDIFF)
+BATCH = 1 << 17
+
+CRAM_END, CRAM_END_SIZE = b"\xff\xff\xff\xff\x0f\xe0EOF", 38  # in the container that ends a file (CRAM, 9)
+
+Booleans = NDArray[np.bool_]
+
+pysam.set_verbosity(0)  # htslib's lines on stderr repeat what the errors below say
+
+
+def count(path: Path, regions: Regions, counting: Counting) -> tuple[Integers, Tally]:
+    """Count one file; returns the counts (int64, region order) and the statistics. Raises UserError."""
+    _check_end(path)
+    try:
+        with pysam.AlignmentFile(str(path), check_sq=False) as file:
+            contigs = dict(zip(file.references, file.lengths, strict=True))
+            check_contigs(regions, contigs, path, counting.absent_contigs)
+            overlaps, tally = Overlaps(regions, file.references), Tally()
+            per_contig = np.zeros(len(contigs), np.int64)
+            for batch in _batches(file):
+                _count_batch(batch, overlaps, counting, tally, per_contig)
+    except (OSError, ValueError) as error:  # pysam's ways to say that a file is truncated or damaged
+        found = "another kind of file" if getattr(error, "errno", None) == errno.ENOEXEC else error
+        raise UserError(f"{path}: expected BAM, CRAM or SAM, found: {found}") from error
+    tally.contigs = dict(zip(contigs, per_contig.tolist(), strict=True))
+    return overlaps.counts(), tally
+
+
+def _check_end(path: Path) -> None:
+    """Raise UserError if a file lacks the mark at its end: htslib only warns of it."""
+    with path.open("rb") as file:
+        start = file.read(4)
+        file.seek(-min(CRAM_END_SIZE, file.seek(0, 2)), 2)
+        end = file.read()
+    if not start:
+        raise UserError(f"{path}: expected BAM, CRAM or SAM, found an empty file")
+    if start == b"CRAM" and CRAM_END not in end:
+        raise UserError(f"{path}: the end-of-file container is missing; the file was truncated: copy or make it again")
+    if start == bgzf.MAGIC:
+        with path.open("rb") as file:
+            for _ in bgzf.read_blocks(file, path):
+                pass
+
+
+def _count_batch(batch: Integers, overlaps: Overlaps, counting: Counting, tally: Tally, per_contig: Integers) -> None:
+    flag, mapq, contig, start, end, mate_contig, mate_start, template = batch
+    primary = (flag & (UNMAPPED | SECONDARY | SUPPLEMENTARY) == 0) & (contig >= 0)
+    tally.mapping_quality += np.bincount(mapq[primary], minlength=256)
+    per_contig += np.bincount(contig[primary], minlength=len(per_contig))
+    reason = _reasons(flag, mapq, contig, start, counting)
+    tally.excluded += np.bincount(reason[reason >= 0], minlength=len(REASONS))
+    kept = reason < 0
+    leftmost = (start < mate_start) | ((start == mate_start) & (flag & FIRST != 0))
+    fragment = kept & (flag & PROPER_PAIR != 0) & (mate_contig == contig) & leftmost
+    length = np.abs(template)
+    tally.fragment_lengths += np.bincount(
+        np.minimum(length[fragment], LARGEST_FRAGMENT), minlength=LARGEST_FRAGMENT + 1
+    )
+    counted, start, end = _spans(counting, kept, fragment, flag, start, end, length)
+    in_regions = 0
+    for number in np.unique(contig[counted]).tolist():
+        here = counted & (contig == number)
+        in_regions += overlaps.add(number, start[here], end[here])
+    numbers = {
+        "alignments": len(flag),
+        "unmapped": np.count_nonzero(flag & UNMAPPED),
+        "duplicates": np.count_nonzero(flag & DUPLICATE),
+        "proper_pairs": np.count_nonzero(flag & PROPER_PAIR),
+        "kept": np.count_nonzero(kept),
+        "fragments": np.count_nonzero(fragment),
+        "counted": np.count_nonzero(counted),
+        "in_regions": in_regions,
+    }
+    tally.totals += np.array([numbers[name] for name in TOTALS])
+
+
+def _reasons(flag: Integers, mapq: Integers, contig: Integers, start: Integers, counting: Counting) -> Integers:
+    """Return the number of the reason why each alignment is not kept, -1 if it is."""
+    reason = np.full(len(flag), -1)
+    reason[(contig < 0) | (start < 0)] = UNPLACED
+    reason[mapq < counting.min_mapq] = LOW_MAPQ
+    reason[flag & counting.require_flags != counting.require_flags] = MISSING_FLAGS
+    unwanted = flag & counting.exclude_flags
+    for bit in reversed(range(MISSING_FLAGS)):
+        reason[unwanted >> bit & 1 != 0] = bit
+    return reason
+
+
+def _spans(
+    counting: Counting,
+    kept: Booleans,
+    fragment: Booleans,
+    flag: Integers,
+    start: Integers,
+    end: Integers,
+    length: Integers,
+) -> tuple[Booleans, Integers, Integers]:
+    """Return at which alignments something is counted, and its spans [start, end)."""
+    if counting.mode == "reads":
+        return kept, start, end
+    if counting.mode == "fragments":
+        return fragment, start, start + length
+    forward, reverse = counting.shift
+    site = np.where(flag & REVERSE != 0, end - 1 + reverse, start + forward)
+    return kept & (start < end) & (site >= 0), site, site + 1
+
+
+def _batches(file: pysam.AlignmentFile) -> Iterator[Integers]:
+    """Yield arrays (8, n): flag, mapping quality, contig number, start and end, contig and start of the mate, TLEN."""
+    rows: list[tuple[int, ...]] = []
+    for read in file.fetch(until_eof=True):
+        start = read.reference_start
+        mate = (read.next_reference_id, read.next_reference_start, read.template_length)
+        rows.append((read.flag, read.mapping_quality, read.reference_id, start, _end(read, start), *mate))
+        if len(rows) == BATCH:
+            yield np.array(rows, np.int64).T
+            rows = []
+    if rows:
+        yield np.array(rows, np.int64).T
+
+
+def _end(read: pysam.AlignedSegment, start: int) -> int:
+    """Return the end of the reference span.
+
+    htslib gives an alignment without reference bases one all the same, and pysam gives none to one that is flagged as
+    unmapped: these are summed up here.
+    """
+    end: int | None = read.reference_end
+    if end is None or end == start + 1:
+        end = start + sum(length for operation, length in read.cigartuples or () if operation in REFERENCE_BASES)
+    return end
