@@ -1,5 +1,6 @@
 # make run     the demo project, from nothing to a matrix, through `snakemake --profile divvy`
 # make test    all tests      make check   lint and types      make demo   only the demo project's files
+# make bench   counting compared with other tools on simulated reads
 # make lock    choose the versions of requirements.lock anew
 
 PYTHON ?= python3
@@ -7,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 DEMO := demo/project_config.yaml
-SOURCES := scripts src tests
+SOURCES := scripts src tests benchmarks
 
 .DELETE_ON_ERROR:
-.PHONY: install demo run test check project lock clean
+.PHONY: install demo run test check bench project lock clean
 
 install: $(INSTALLED)
 
@@ -43,6 +44,10 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
+
+# 20 M reads and 100,000 regions take half an hour; less: make bench BENCH="--reads 2000000 --rounds 1"
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 # a folder of your own from which `snakemake --profile divvy` works: make project DIR=~/my_cohort
 project: $(INSTALLED)

@@ -4,6 +4,7 @@ A block is a gzip member of at most 64 KiB whose header tells its size. Content 
 and CRC-32, so a damaged byte is an error with the block's offset and never passes for data.
 """
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -14,10 +15,12 @@ from common import UserError
 
 MAGIC = b"\x1f\x8b\x08\x04"  # gzip, deflate, with extra fields
 SIZE_FIELD = b"BC\x02\x00"  # the extra field with the block's size: two letters, two bytes
-HEADER, FOOTER = 12, 8  # bytes before the extra fields, and after the compressed data
+HEADER = 12  # bytes before the extra fields
+USUAL_HEADER = struct.Struct("<4s6xH2sHH")  # magic, size of the extra fields, and the first of them
+FOOTER = struct.Struct("<II")  # checksum and size of the content
 LARGEST_CONTENT = 1 << 16
 END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")  # the empty block that ends a file
-READ_SIZE = 1 << 18
+READ_SIZE = 1 << 17  # about ten blocks, whose content fits a processor's cache
 
 
 class DamagedFile(UserError):  # noqa: N818 - an error that names what it is about
@@ -75,18 +78,18 @@ def read_blocks(file: BinaryIO, path: Path) -> Iterator[list[Block]]:
 def content(block: Block, path: Path) -> bytearray:
     """Return the content of a block; DamagedFile if its length or checksum is not what the block says."""
     raw = block.raw
-    size = int.from_bytes(raw[-4:], "little")
+    checksum, size = FOOTER.unpack_from(raw, len(raw) - FOOTER.size)
     if size > LARGEST_CONTENT:
         raise DamagedFile(path, block.offset, f"a block claims {size} bytes of content, more than {LARGEST_CONTENT}")
     if not size:
         return bytearray()
     data: bytearray
     try:
-        data = deflate.deflate_decompress(memoryview(raw)[block.header : -FOOTER], size)
+        data = deflate.deflate_decompress(memoryview(raw)[block.header : -FOOTER.size], size)
     except deflate.DeflateError:
         data = bytearray()
     # the checksum at the block's end, so that a wrong block size cannot make it swallow the next block unnoticed
-    if len(data) != size or deflate.crc32(data) != int.from_bytes(raw[-FOOTER:-4], "little"):
+    if len(data) != size or deflate.crc32(data) != checksum:
         raise DamagedFile(path, block.offset, "the content of a block does not have its length or its checksum")
     return data
 
@@ -94,17 +97,19 @@ def content(block: Block, path: Path) -> bytearray:
 def _split(data: bytes, offset: int, path: Path) -> tuple[list[Block], int]:
     """Return the whole blocks in `data`, which starts at `offset` of the file, and how many bytes they take."""
     blocks: list[Block] = []
-    position = 0
-    while len(data) - position >= HEADER:
-        if not data.startswith(MAGIC, position):
+    position, end = 0, len(data)
+    while end - position >= USUAL_HEADER.size:
+        magic, extra, name, length, last = USUAL_HEADER.unpack_from(data, position)
+        if magic != MAGIC:
             raise DamagedFile(path, offset + position, "expected the start of a block, found other bytes")
-        header = HEADER + int.from_bytes(data[position + HEADER - 2 : position + HEADER], "little")
-        if len(data) - position < header:
+        header = HEADER + extra
+        if end - position < header:
             break
-        size = _block_size(data[position + HEADER : position + header])
-        if size < header + FOOTER:
+        usual = extra == 6 and name == b"BC" and length == 2
+        size = last + 1 if usual else _block_size(data[position + HEADER : position + header])
+        if size < header + FOOTER.size:
             raise DamagedFile(path, offset + position, f"a block claims an impossible size, {size} bytes")
-        if len(data) - position < size:
+        if end - position < size:
             break
         blocks.append(Block(offset + position, header, data[position : position + size]))
         position += size

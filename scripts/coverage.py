@@ -7,10 +7,13 @@ and the alignment files.
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that counting has no use for
 
 import numpy as np
 from numpy.typing import NDArray

@@ -10,7 +10,7 @@ import hashlib
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from common import UserError, listing, run, warn, write_if_changed
 LARGEST_COORDINATE = 2**31 - 1  # BAM's coordinates are int32
 GZIP_MAGIC = b"\x1f\x8b"
 CONTIG = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")  # SAM specification, 1.2.1
+PLAIN = re.compile(rb"(?:[!-~]+\t(?:0|[1-9][0-9]{0,9})\t[1-9][0-9]{0,9}\n)+")  # BED3 as `Regions.bed` writes it
 UTF8_BOM = b"\xef\xbb\xbf"
 NOT_REGIONS = ("#", "track ", "track\t", "browser ", "browser\t")
 
@@ -57,10 +58,30 @@ def read_bed(path: Path) -> Regions:
     A byte order mark, CRLF, blank lines, comments and `track`/`browser` lines are accepted; exact duplicates are
     dropped with a warning. Raises UserError with file and line numbers for anything that is not a region.
     """
+    content = _content(path)
+    regions = _read_plain(content) or _read_any(content, path)
+    if not len(regions):
+        raise UserError(f"{path}: expected at least one region, found none; give a BED file with regions")
+    return regions
+
+
+def _read_plain(content: bytes) -> Regions | None:
+    """Read regions that are as a frozen region set has them, all lines at once; None if there is anything else."""
+    lines = content.splitlines()
+    if not PLAIN.fullmatch(content) or len(set(lines)) < len(lines):
+        return None
+    fields = content.decode().split()
+    contigs, starts, ends = fields[::3], np.array(fields[1::3], np.int64), np.array(fields[2::3], np.int64)
+    sound = (starts < ends).all() and (ends <= LARGEST_COORDINATE).all() and all(map(CONTIG.fullmatch, set(contigs)))
+    return Regions(contigs, starts, ends) if sound else None
+
+
+def _read_any(content: bytes, path: Path) -> Regions:
+    """Read regions line by line."""
     seen: dict[tuple[str, int, int], None] = {}
     problems: list[str] = []
     total = 0
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(_lines(content, path), start=1):
         if not line or line.isspace() or line.startswith(NOT_REGIONS):
             continue
         total += 1
@@ -72,12 +93,10 @@ def read_bed(path: Path) -> Regions:
         raise UserError(
             f"{path}: expected contig, start and end in the first three columns of every line, found{listing(problems)}"
         )
-    if not total:
-        raise UserError(f"{path}: expected at least one region, found none; give a BED file with regions")
     if total > len(seen):
         warn(f"{path}: {total - len(seen)} exact duplicates of other regions were dropped; {len(seen)} regions remain")
-    contigs, starts, ends = zip(*seen, strict=True)
-    return Regions(list(contigs), np.array(starts, np.int64), np.array(ends, np.int64))
+    contigs, starts, ends = ([row[column] for row in seen] for column in range(3))
+    return Regions([str(contig) for contig in contigs], np.array(starts, np.int64), np.array(ends, np.int64))
 
 
 def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, absent_contigs: str) -> None:
@@ -112,19 +131,23 @@ def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, ab
         warn(f"{source}: {beyond} regions end beyond the end of their contig; they are counted as they are")
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _content(path: Path) -> bytes:
+    """Return the content of a file, which may be compressed."""
     try:
         content = path.read_bytes()
-        if content.startswith(GZIP_MAGIC):
-            content = gzip.decompress(content)
-        text = content.removeprefix(UTF8_BOM).decode()
+        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (EOFError, zlib.error) as error:
         raise UserError(f"{path}: damaged or truncated gzip file: {error}") from error
+
+
+def _lines(content: bytes, path: Path) -> list[str]:
+    try:
+        text = content.removeprefix(UTF8_BOM).decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected a text file (BED, plain or gzip), found other bytes: {error}") from error
-    return iter(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _region(line: str) -> tuple[str, int, int]:
