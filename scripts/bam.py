@@ -5,7 +5,7 @@ Blocks are read and inflated by as many threads as asked for; their content is w
 
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from kernel import Index, Selection, Tallies
 from regions import Regions, check_contigs
 
 BAM_MAGIC = b"BAM\1"
+LOOK_AHEAD = 4  # batches of blocks a thread
 LARGEST_HEADER = 1 << 30  # bytes
 
 Data = bytearray  # not bytes: each type of data would have the kernel compiled once more
@@ -178,51 +179,81 @@ class Walker:
 def walk_file(path: Path, walker: Walker, threads: int, progress: Callable[[int], None]) -> None:
     """Walk all records of a file; `progress` is told the compressed bytes as they are done."""
     with path.open("rb") as file:
-        turns = Turns(enumerate(read_blocks(file, path)), threads)
-        work = [threading.Thread(target=turns.work, args=(walker, progress)) for _ in range(threads - 1)]
-        for thread in work:
-            thread.start()
-        turns.work(walker, progress)
-        for thread in work:
-            thread.join()
-        if turns.error:
-            raise turns.error
+        batches = read_blocks(file, path)
+        if threads == 1:  # each block is walked at once, while it is in the processor's cache
+            for blocks in batches:
+                walk_blocks(blocks, (content(block, path) for block in blocks), walker, progress)
+        else:
+            Team(batches, walker, progress, threads).work()
         walker.finish(path.stat().st_size)
 
 
-class Turns:
-    """Threads that each inflate a batch of blocks at once, and hand them to the walker in the order of the file."""
+def walk_blocks(blocks: list[Block], contents: Iterable[Data], walker: Walker, progress: Callable[[int], None]) -> None:
+    """Hand the content of blocks to the walker."""
+    for block, data in zip(blocks, contents, strict=True):
+        walker.take(data, block.offset)
+    progress(sum(len(block.raw) for block in blocks))
 
-    def __init__(self, batches: Iterator[tuple[int, list[Block]]], threads: int) -> None:
-        self.error: BaseException | None = None
-        self._alone = threads == 1  # then each block is walked at once, while it is in the processor's cache
-        self._batches = batches
-        self._reading = threading.Lock()
-        self._turn = threading.Condition()
-        self._next = 0
 
-    def work(self, walker: Walker, progress: Callable[[int], None]) -> None:
-        """Take batches until there are none left, or a thread has met an error."""
+class Team:
+    """Threads that each inflate batches of blocks; one of them at a time walks what is ready, in file order."""
+
+    def __init__(
+        self, batches: Iterator[list[Block]], walker: Walker, progress: Callable[[int], None], threads: int
+    ) -> None:
+        self._batches = enumerate(batches)
+        self._walker = walker
+        self._progress = progress
+        self._threads = threads
+        self._ahead = threading.Semaphore(LOOK_AHEAD * threads)  # batches in memory
+        self._reading, self._handing = threading.Lock(), threading.Lock()
+        self._ready: dict[int, tuple[list[Block], list[Data]]] = {}
+        self._next = 0  # the batch to be walked next
+        self._walking = False
+        self._error: BaseException | None = None
+
+    def work(self) -> None:
+        """Do all the work; raises the first error of any thread."""
+        others = [threading.Thread(target=self._help) for _ in range(self._threads - 1)]
+        for thread in others:
+            thread.start()
+        self._help()
+        for thread in others:
+            thread.join()
+        if self._error:
+            raise self._error
+
+    def _help(self) -> None:
         try:
-            while not self.error:
-                with self._reading:
-                    number, blocks = next(self._batches, (-1, []))
-                if not blocks:
-                    return
-                inflated = (content(block, walker.path) for block in blocks)
-                contents = inflated if self._alone else iter(list(inflated))
-                with self._turn:
-                    while self._next != number and not self.error:
-                        self._turn.wait()
-                    if self.error:
-                        return
-                for block, data in zip(blocks, contents, strict=True):
-                    walker.take(data, block.offset)
-                progress(sum(len(block.raw) for block in blocks))
-                with self._turn:
-                    self._next = number + 1
-                    self._turn.notify_all()
+            while self._inflate():
+                self._walk()
         except BaseException as error:
-            with self._turn:
-                self.error = self.error or error
-                self._turn.notify_all()
+            self._error = self._error or error
+        finally:
+            self._ahead.release()  # wake who waits for room, to find that there is nothing left to do
+
+    def _inflate(self) -> bool:
+        """Inflate the next batch; return whether there was one."""
+        self._ahead.acquire()
+        with self._reading:
+            number, blocks = next(self._batches, (-1, []))
+        if not blocks or self._error:
+            return False
+        contents = [content(block, self._walker.path) for block in blocks]
+        with self._handing:
+            self._ready[number] = blocks, contents
+        return True
+
+    def _walk(self) -> None:
+        """Walk the batches whose turn it is, unless another thread is at it: it will take ours too."""
+        while True:
+            with self._handing:
+                if self._walking or self._next not in self._ready:
+                    return
+                self._walking = True
+                batch = self._ready.pop(self._next)
+            walk_blocks(*batch, self._walker, self._progress)
+            with self._handing:
+                self._next += 1
+                self._walking = False
+            self._ahead.release()
