@@ -10,14 +10,21 @@ import bgzf
 from common import UserError
 from counting import Counting, Integers, Tally
 from regions import Regions
+from tss import NO_START_SITES, StartSites
 
 Progress = Callable[[int], None]  # is told bytes of the file as they are done
 
 
 def count(
-    paths: Sequence[Path], regions: Regions, counting: Counting, threads: int, progress: Progress
+    paths: Sequence[Path],
+    regions: Regions,
+    counting: Counting,
+    sites: StartSites = NO_START_SITES,
+    reference: Path | None = None,
+    threads: int = 1,
+    progress: Progress = lambda done: None,
 ) -> tuple[Integers, Tally]:
-    """Count one sample, which may have several files.
+    """Count one sample, which may have several files; `reference` (FASTA) is for CRAM files without an own one.
 
     Returns the counts (int64, region order) and the statistics; `counting` says what a count is (defined in
     config/README.md). Raises UserError for a file that is missing, not an alignment file, truncated, damaged, or of
@@ -27,11 +34,11 @@ def count(
     for path in paths:
         try:
             if bgzf.is_bgzf(path) and bam.is_bam(path):
-                file_counts, file_tally = bam.count(path, regions, counting, threads, progress)
+                file_counts, file_tally = bam.count(path, regions, counting, sites, threads, progress)
             else:
                 import pysam_counter  # only what is not BAM needs pysam
 
-                file_counts, file_tally = pysam_counter.count(path, regions, counting)
+                file_counts, file_tally = pysam_counter.count(path, regions, counting, sites, reference)
                 progress(path.stat().st_size)
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error

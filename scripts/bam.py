@@ -13,9 +13,10 @@ import numpy as np
 
 import kernel
 from bgzf import Block, DamagedFile, content, first_content, read_blocks
-from counting import LARGEST_FRAGMENT, MODES, REASONS, TOTALS, Counting, Integers, Tally
+from counting import LARGEST_FRAGMENT, MODES, REASONS, TOTALS, TSS_FLANK, Counting, Integers, Tally
 from kernel import Index, Selection, Tallies
 from regions import Regions, check_contigs
+from tss import NO_START_SITES, StartSites
 
 BAM_MAGIC = b"BAM\1"
 LOOK_AHEAD = 4  # batches of blocks a thread
@@ -38,29 +39,35 @@ def is_bam(path: Path) -> bool:
 
 
 def count(
-    path: Path, regions: Regions, counting: Counting, threads: int, progress: Callable[[int], None]
+    path: Path,
+    regions: Regions,
+    counting: Counting,
+    sites: StartSites = NO_START_SITES,
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[Integers, Tally]:
     """Count one file; returns the counts (int64, region order) and the statistics. Raises UserError."""
-    walker = Walker(path, regions, counting)
+    walker = Walker(path, regions, counting, sites)
     walk_file(path, walker, threads, progress)
     return walker.counts(), walker.tally()
 
 
-def make_index(regions: Regions, contigs: list[str]) -> tuple[Index, Integers]:
-    """Return the regions as the kernel needs them, and the contig number of each (-1: not in the header)."""
+def make_index(regions: Regions, sites: StartSites, contigs: list[str]) -> tuple[Index, Integers]:
+    """Return regions and start sites as the kernel needs them, and the regions' contig numbers (-1: absent)."""
     numbers = {name: number for number, name in enumerate(contigs)}
     contig = np.array([numbers.get(name, -1) for name in regions.contigs], np.int64)
     here = contig >= 0
     first = np.searchsorted(np.sort(contig[here]), np.arange(len(contigs) + 1)).astype(np.int64)
     starts, ends = (values[here][np.lexsort((values[here], contig[here]))] for values in (regions.starts, regions.ends))
-    return Index(first, starts, ends), contig
+    return Index(first, starts, ends, *sites.index(contigs)), contig
 
 
 def make_tallies(index: Index) -> Tallies:
     """Return tallies of nothing."""
     n_contigs = len(index.first) - 1
     slots = len(index.sorted_starts) + n_contigs
-    sizes = (slots, slots, 3, len(TOTALS), len(REASONS), 256, LARGEST_FRAGMENT + 1, n_contigs)
+    profile = 2 * TSS_FLANK + 1
+    sizes = (slots, slots, 3, len(TOTALS), len(REASONS), 256, LARGEST_FRAGMENT + 1, profile, n_contigs)
     tallies = Tallies(*(np.zeros(size, np.int64) for size in sizes))
     tallies.place[0] = -1
     return tallies
@@ -111,8 +118,9 @@ def read_header(data: Data, path: Path) -> Header | None:
 class Walker:
     """Takes the content of blocks in file order: first the header, then records, which may cross blocks."""
 
-    def __init__(self, path: Path, regions: Regions, counting: Counting) -> None:
+    def __init__(self, path: Path, regions: Regions, counting: Counting, sites: StartSites) -> None:
         self.path = path
+        self._sites = sites
         self._regions = regions
         self._counting = counting
         mode = MODES.index(counting.mode)
@@ -130,7 +138,7 @@ class Walker:
         """Return the statistics."""
         of = self._tallies
         contigs = dict(zip(self._header.contigs if self._header else (), of.contigs.tolist(), strict=True))
-        return Tally(of.totals, of.excluded, of.mapq, of.fragment_lengths, contigs)
+        return Tally(of.totals, of.excluded, of.mapq, of.fragment_lengths, of.tss_profile, contigs)
 
     def take(self, data: Data, offset: int) -> None:
         """Count the records that end in `data`, the content of the block at `offset`."""
@@ -172,7 +180,7 @@ class Walker:
     def _start(self, header: Header) -> None:
         check_contigs(self._regions, header.contigs, self.path, self._counting.absent_contigs)
         self._header = header
-        self._index, self._contig = make_index(self._regions, list(header.contigs))
+        self._index, self._contig = make_index(self._regions, self._sites, list(header.contigs))
         self._tallies = make_tallies(self._index)
 
 

@@ -1,6 +1,6 @@
 """What is counted, which alignments are kept, and what is told of them besides the counts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ Integers = NDArray[np.int64]
 MODES = ("reads", "fragments", "cuts")
 ABSENT_CONTIGS = ("error", "zero")
 FLAG_BITS = 0xFFF
+TSS_FLANK = 2000  # bp to both sides of a transcription start site
 LARGEST_FRAGMENT = 2000  # bp; longer fragments are counted with those of this length
 # numbers of alignments by kind, and of what is counted; config/README.md defines each
 TOTALS = ("alignments", "unmapped", "duplicates", "proper_pairs", "kept", "fragments", "counted", "in_regions")
@@ -20,6 +21,9 @@ REASONS = (
     *("paired", "proper_pair", "unmapped", "mate_unmapped", "reverse", "mate_reverse", "first", "second"),
     *("secondary", "qc_fail", "duplicate", "supplementary", "missing_flags", "mapping_quality", "unplaced"),
 )
+
+# the reasons that get a column of their own in the table of statistics
+TOLD_REASONS = ("unmapped", "secondary", "qc_fail", "duplicate", "supplementary", "missing_flags", "mapping_quality")
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,15 @@ class Tally:
     """Statistics of the alignments of a sample.
 
     `totals` (by TOTALS), `excluded` (by REASONS), `mapping_quality` (256: primary alignments on a contig),
-    `fragment_lengths` (0 to LARGEST_FRAGMENT bp), and `contigs` (primary alignments by contig).
+    `fragment_lengths` (0 to LARGEST_FRAGMENT bp), `tss_profile` (cut sites by distance,
+    -TSS_FLANK to TSS_FLANK bp), and `contigs` (primary alignments by contig).
     """
 
     totals: Integers = field(default_factory=lambda: _zeros(len(TOTALS)))
     excluded: Integers = field(default_factory=lambda: _zeros(len(REASONS)))
     mapping_quality: Integers = field(default_factory=lambda: _zeros(256))
     fragment_lengths: Integers = field(default_factory=lambda: _zeros(LARGEST_FRAGMENT + 1))
+    tss_profile: Integers = field(default_factory=lambda: _zeros(2 * TSS_FLANK + 1))
     contigs: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: "Tally") -> None:
@@ -62,24 +68,24 @@ class Tally:
         self.excluded += other.excluded
         self.mapping_quality += other.mapping_quality
         self.fragment_lengths += other.fragment_lengths
+        self.tss_profile += other.tss_profile
         for contig, number in other.contigs.items():
             self.contigs[contig] = self.contigs.get(contig, 0) + number
 
     def __getitem__(self, name: str) -> int:
         return int(self.totals[TOTALS.index(name)])
 
-    def statistics(self, mitochondrial: Mapping[str, Any] | tuple[str, ...] = ()) -> dict[str, int | float | None]:
+    def statistics(self, mitochondrial: Collection[str] = ()) -> dict[str, int | float | None]:
         """Return one line of statistics; None where a share or a median has nothing to be of."""
-        mapped = sum(self.contigs.values())
+        primary = sum(self.contigs.values())
         of_mitochondria = sum(self.contigs.get(contig, 0) for contig in mitochondrial)
-        totals: dict[str, int | float | None] = dict(zip(TOTALS, self.totals.tolist(), strict=True))
-        excluded = {f"excluded_{reason}": n for reason, n in zip(REASONS, self.excluded.tolist(), strict=True) if n}
-        return totals | {
+        return {
+            **dict(zip(TOTALS, self.totals.tolist(), strict=True)),
             "frip": self["in_regions"] / self["counted"] if self["counted"] else None,
-            "mitochondrial": of_mitochondria / mapped if mapped else None,
+            "mitochondrial": of_mitochondria / primary if primary else None,
             "fragment_length_median": median(self.fragment_lengths),
             "mapping_quality_median": median(self.mapping_quality),
-            **{f"excluded_{reason}": excluded.get(f"excluded_{reason}", 0) for reason in TOLD_REASONS},
+            **{f"excluded_{reason}": int(self.excluded[REASONS.index(reason)]) for reason in TOLD_REASONS},
         }
 
     def histograms(self) -> dict[str, dict[str, int]]:
@@ -90,10 +96,6 @@ class Tally:
             "excluded": {reason: n for reason, n in zip(REASONS, self.excluded.tolist(), strict=True) if n},
             "contigs": {contig: n for contig, n in self.contigs.items() if n},
         }
-
-
-# the reasons that get a column of their own in the table of statistics
-TOLD_REASONS = ("unmapped", "secondary", "qc_fail", "duplicate", "supplementary", "missing_flags", "mapping_quality")
 
 
 def median(histogram: Integers) -> int | None:

@@ -23,6 +23,7 @@ from common import VERSION, UserError, replacing, run
 from counting import ABSENT_CONTIGS, FLAG_BITS, MODES, Counting
 from progress import shown
 from regions import Regions, read_bed
+from tss import NO_START_SITES, enrichment, read_start_sites
 
 
 def sha256(counts: NDArray[np.int32]) -> str:
@@ -85,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
         help="what to do about regions on contigs that a header lacks (%(default)s)",
     )
     add("--mitochondrial", nargs="*", default=["chrM", "MT"], help="mitochondrial contigs (%(default)s)")
+    add("--tss", type=Path, help="BED with strands: transcription start sites, for a profile of cut sites around them")
+    add("--reference", type=Path, help="reference genome (FASTA), for CRAM files that do not carry their own")
     add("--threads", type=int, default=1, help="threads for a BAM file (%(default)s)")
     add("--out", type=Path, required=True, help="counts to write: .npy, or BED with a column of counts")
     add("--stats", type=Path, required=True, help="statistics to write (.json)")
@@ -105,10 +108,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     filters = (args.exclude_flags, args.require_flags, args.min_mapq)
     counting = Counting(args.mode, *filters, tuple(args.shift), args.absent_contigs)
     regions = read_bed(args.regions)
+    sites = read_start_sites(args.tss) if args.tss else NO_START_SITES
+    if args.reference and not args.reference.is_file():
+        raise UserError(f"{args.reference}: no such file; give a reference genome (FASTA)")
     with shown(args.bam) as progress:
-        totals, tally = count(args.bam, regions, counting, max(1, args.threads), progress)
+        totals, tally = count(args.bam, regions, counting, sites, args.reference, max(1, args.threads), progress)
     counts = to_int32(totals, args.bam[0])
-    told = {"statistics": tally.statistics(args.mitochondrial), "histograms": tally.histograms()}
+    statistics = tally.statistics(args.mitochondrial) | {"tss_enrichment": enrichment(tally.tss_profile)}
+    told = {"statistics": statistics, "histograms": tally.histograms()}
+    if args.tss:
+        told["tss_profile"] = tally.tss_profile.tolist()
     description = describe(args.bam, regions, counting, counts, told)
     with replacing(args.out) as counts_file, replacing(args.stats) as stats_file:
         write_counts(counts_file, regions, counts)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from counting import LARGEST_FRAGMENT, MODES, REASONS, Integers
+from counting import LARGEST_FRAGMENT, MODES, REASONS, TSS_FLANK, Integers
 from jit import compiled, intrinsic, ir, njit, types
 
 READS, FRAGMENTS, CUTS = (MODES.index(mode) for mode in ("reads", "fragments", "cuts"))
@@ -48,11 +48,17 @@ class Selection(NamedTuple):
 
 
 class Index(NamedTuple):
-    """Regions by contig number: those of contig c are `first[c]` to `first[c + 1]` of both sorted lists."""
+    """Regions by contig number: those of contig c are `first[c]` to `first[c + 1]` of both sorted lists.
+
+    Transcription start sites likewise, with their strands (1 or -1).
+    """
 
     first: Integers
     sorted_starts: Integers
     sorted_ends: Integers
+    tss_first: Integers
+    tss_positions: Integers
+    tss_strands: Integers
 
 
 class Tallies(NamedTuple):
@@ -69,6 +75,7 @@ class Tallies(NamedTuple):
     excluded: Integers
     mapq: Integers
     fragment_lengths: Integers
+    tss_profile: Integers
     contigs: Integers
 
 
@@ -157,17 +164,11 @@ def counts_fragment(record, flag, contig, position):
 
 
 @njit
-def span_of(record, flag, position, is_fragment, length, selection):
-    """Return start and end of what is counted at a kept alignment; start -1 if it is nothing."""
-    if selection.mode == FRAGMENTS:
-        return (position, position + length) if is_fragment else (-1, -1)
-    end = position + reference_bases(record)
-    if selection.mode == READS:
-        return position, end
+def cut_site(flag, position, end, selection):
+    """Return the cut site of an alignment with the span [position, end): its 5' end, shifted. -1 if there is none."""
     if end == position:
-        return -1, -1  # without bases on the reference there is no 5' end
-    site = end - 1 + selection.shift_reverse if flag & REVERSE else position + selection.shift_forward
-    return (site, site + 1) if site >= 0 else (-1, -1)
+        return -1  # without bases on the reference there is no 5' end
+    return end - 1 + selection.shift_reverse if flag & REVERSE else position + selection.shift_forward
 
 
 @njit
@@ -192,6 +193,27 @@ def rank(values, first, last, near, limit):
         near -= 1
         return near if near == first or values[near - 1] < limit else bisect(values, first, near, limit)
     return near
+
+
+@njit
+def profile_tss(site, first, last, positions, strands, profile):
+    """Add a cut site to the profile, at its distance from each start site around it, in the direction of its strand."""
+    at = bisect(positions, first, last, site - TSS_FLANK)
+    while at < last and positions[at] <= site + TSS_FLANK:
+        profile[TSS_FLANK + strands[at] * (site - positions[at])] += 1
+        at += 1
+
+
+@njit
+def span_of(record, flag, position, is_fragment, length, selection):
+    """Return start and end of what is counted at a kept alignment; start -1 if it is nothing."""
+    if selection.mode == FRAGMENTS:
+        return (position, position + length) if is_fragment else (-1, -1)
+    end = position + reference_bases(record)
+    if selection.mode == READS:
+        return position, end
+    site = cut_site(flag, position, end, selection)
+    return (site, site + 1) if site >= 0 else (-1, -1)
 
 
 @compiled
@@ -231,6 +253,11 @@ def walk(data, selection, index, tallies):
         length = abs(int32(record, TEMPLATE_LENGTH))
         fragments += is_fragment
         tallies.fragment_lengths[min(length, LARGEST_FRAGMENT)] += is_fragment
+        if index.tss_first[contig] < index.tss_first[contig + 1]:
+            site = cut_site(flag, position, position + reference_bases(record), selection)
+            if site >= 0:
+                around = index.tss_first[contig], index.tss_first[contig + 1]
+                profile_tss(site, *around, index.tss_positions, index.tss_strands, tallies.tss_profile)
         start, end = span_of(record, flag, position, is_fragment, length, selection)
         if start < 0:
             continue
@@ -255,7 +282,6 @@ def walk(data, selection, index, tallies):
 def compile_ahead() -> None:
     """Compile `walk`, or load what was compiled before, so that no job has to."""
     none = np.zeros(1, np.int64)
+    selection, index = Selection(*[0] * len(Selection._fields)), Index(*[none] * len(Index._fields))
     tallies = Tallies(*(np.zeros(3, np.int64) for _ in Tallies._fields))
-    walk(
-        np.frombuffer(bytearray(), np.uint8), Selection(*[0] * len(Selection._fields)), Index(none, none, none), tallies
-    )
+    walk(np.frombuffer(bytearray(), np.uint8), selection, index, tallies)

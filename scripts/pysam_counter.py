@@ -5,6 +5,7 @@ It reads a file from front to back and only the fields that it needs; no index a
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 import bgzf
 from common import UserError
-from counting import LARGEST_FRAGMENT, REASONS, TOTALS, Counting, Integers, Tally
+from counting import LARGEST_FRAGMENT, REASONS, TOTALS, TSS_FLANK, Counting, Integers, Tally
 from overlaps import Overlaps
 from regions import Regions, check_contigs
+from tss import NO_START_SITES, StartSites
 
 PROPER_PAIR, UNMAPPED, REVERSE, FIRST, SECONDARY, DUPLICATE, SUPPLEMENTARY = 0x2, 0x4, 0x10, 0x40, 0x100, 0x400, 0x800
 MISSING_FLAGS, LOW_MAPQ, UNPLACED = (REASONS.index(name) for name in ("missing_flags", "mapping_quality", "unplaced"))
@@ -29,17 +31,25 @@ Booleans = NDArray[np.bool_]
 pysam.set_verbosity(0)  # htslib's lines on stderr repeat what the errors below say
 
 
-def count(path: Path, regions: Regions, counting: Counting) -> tuple[Integers, Tally]:
+def count(
+    path: Path,
+    regions: Regions,
+    counting: Counting,
+    sites: StartSites = NO_START_SITES,
+    reference: Path | None = None,
+) -> tuple[Integers, Tally]:
     """Count one file; returns the counts (int64, region order) and the statistics. Raises UserError."""
     _check_end(path)
     try:
-        with pysam.AlignmentFile(str(path), check_sq=False) as file:
+        with pysam.AlignmentFile(str(path), check_sq=False, reference_filename=reference and str(reference)) as file:
             contigs = dict(zip(file.references, file.lengths, strict=True))
             check_contigs(regions, contigs, path, counting.absent_contigs)
             overlaps, tally = Overlaps(regions, file.references), Tally()
             per_contig = np.zeros(len(contigs), np.int64)
+            tss = sites.index(file.references)
             for batch in _batches(file):
                 _count_batch(batch, overlaps, counting, tally, per_contig)
+                _profile_tss(batch, tss, counting, tally)
     except (OSError, ValueError) as error:  # pysam's ways to say that a file is truncated or damaged
         found = "another kind of file" if getattr(error, "errno", None) == errno.ENOEXEC else error
         raise UserError(f"{path}: expected BAM, CRAM or SAM, found: {found}") from error
@@ -93,6 +103,23 @@ def _count_batch(batch: Integers, overlaps: Overlaps, counting: Counting, tally:
         "in_regions": in_regions,
     }
     tally.totals += np.array([numbers[name] for name in TOTALS])
+
+
+def _profile_tss(batch: Integers, tss: tuple[Integers, Integers, Integers], counting: Counting, tally: Tally) -> None:
+    """Add the cut sites of a batch to the profile, at their distance from each start site around them."""
+    first, positions, strands = tss
+    if not len(positions):
+        return
+    flag, mapq, contig, start, end = batch[:5]
+    kept = _reasons(flag, mapq, contig, start, counting) < 0
+    cut, site, _ = _spans(replace(counting, mode="cuts"), kept, kept, flag, start, end, start)
+    for number in np.unique(contig[cut]).tolist():
+        sites = np.sort(site[cut & (contig == number)])
+        here = slice(*first[number : number + 2].tolist())
+        for position, strand in zip(positions[here].tolist(), strands[here].tolist(), strict=True):
+            low, high = np.searchsorted(sites, [position - TSS_FLANK, position + TSS_FLANK + 1])
+            distances = TSS_FLANK + strand * (sites[low:high] - position)
+            tally.tss_profile += np.bincount(distances, minlength=2 * TSS_FLANK + 1)
 
 
 def _reasons(flag: Integers, mapq: Integers, contig: Integers, start: Integers, counting: Counting) -> Integers:

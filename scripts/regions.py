@@ -58,7 +58,7 @@ def read_bed(path: Path) -> Regions:
     A byte order mark, CRLF, blank lines, comments and `track`/`browser` lines are accepted; exact duplicates are
     dropped with a warning. Raises UserError with file and line numbers for anything that is not a region.
     """
-    content = _content(path)
+    content = content_of(path)
     regions = _read_plain(content) or _read_any(content, path)
     if not len(regions):
         raise UserError(f"{path}: expected at least one region, found none; give a BED file with regions")
@@ -81,12 +81,12 @@ def _read_any(content: bytes, path: Path) -> Regions:
     seen: dict[tuple[str, int, int], None] = {}
     problems: list[str] = []
     total = 0
-    for number, line in enumerate(_lines(content, path), start=1):
+    for number, line in enumerate(lines_of(content, path), start=1):
         if not line or line.isspace() or line.startswith(NOT_REGIONS):
             continue
         total += 1
         try:
-            seen[_region(line)] = None
+            seen[parse_region(line)] = None
         except ValueError as error:
             problems.append(f"line {number}: {error}")
     if problems:
@@ -131,7 +131,7 @@ def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, ab
         warn(f"{source}: {beyond} regions end beyond the end of their contig; they are counted as they are")
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
     """Return the content of a file, which may be compressed."""
     try:
         content = path.read_bytes()
@@ -142,7 +142,8 @@ def _content(path: Path) -> bytes:
         raise UserError(f"{path}: damaged or truncated gzip file: {error}") from error
 
 
-def _lines(content: bytes, path: Path) -> list[str]:
+def lines_of(content: bytes, path: Path) -> list[str]:
+    """Return the lines of a text, whatever ends them."""
     try:
         text = content.removeprefix(UTF8_BOM).decode()
     except UnicodeDecodeError as error:
@@ -150,7 +151,8 @@ def _lines(content: bytes, path: Path) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _region(line: str) -> tuple[str, int, int]:
+def parse_region(line: str) -> tuple[str, int, int]:
+    """Return contig, start and end of a line; ValueError says what is wrong with it."""
     fields = line.split("\t") if "\t" in line else line.split()
     if len(fields) < 3:
         raise ValueError(f"{len(fields)} columns: {line[:60]!r}")

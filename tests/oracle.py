@@ -42,3 +42,16 @@ def count(rows: Sequence[Row], found: Sequence[Row]) -> tuple[list[int], int]:
     """Return the counts of the regions, and how many spans are in at least one."""
     counts = [sum(overlap(span, row) for span in found) for row in rows]
     return counts, sum(any(overlap(span, row) for row in rows) for span in found)
+
+
+def tss_profile(
+    sites: Sequence[tuple[str, int]], contigs: Sequence[str], positions: Sequence[int], strands: Sequence[int]
+) -> dict[int, int]:
+    """Return how many cut sites are at each distance, within 2000 bp, from a start site in the direction of its strand."""
+    profile: dict[int, int] = {}
+    for contig, site in sites:
+        for other, position, strand in zip(contigs, positions, strands, strict=True):
+            distance = int(strand) * (site - int(position))
+            if contig == other and abs(distance) <= 2000:
+                profile[distance] = profile.get(distance, 0) + 1
+    return profile

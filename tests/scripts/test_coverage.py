@@ -84,6 +84,7 @@ def test_statistics(tmp_path: Path) -> None:
         "mitochondrial": 0.0,
         "fragment_length_median": None,
         "mapping_quality_median": 60,
+        "tss_enrichment": None,
         "excluded_unmapped": 2,
         "excluded_secondary": 0,
         "excluded_qc_fail": 0,
@@ -114,6 +115,36 @@ def test_sam_and_cram_count_as_bam(tmp_path: Path, mode: str) -> None:
     else:
         write_bam(path, CONTIGS, reads, mode)
     assert count(tmp_path, path, "--exclude-flags", "0")[0] == expected(path, 0)
+
+
+def test_cram_with_a_reference(tmp_path: Path) -> None:
+    sequence = "ACGT" * 125
+    (tmp_path / "genome.fa").write_text(f">chr1\n{sequence}\n>chr2\n{sequence[:300]}\n>chrEmpty\n{sequence[:100]}\n")
+    header = pysam.AlignmentHeader.from_references(list(CONTIGS), list(CONTIGS.values()))
+    with pysam.AlignmentFile(
+        str(tmp_path / "x.cram"), "wc", header=header, reference_filename=str(tmp_path / "genome.fa")
+    ) as file:
+        for start in (0, 8, 26, 60):
+            read = pysam.AlignedSegment(header)
+            read.query_name, read.reference_id, read.reference_start = "r", 0, start
+            read.query_sequence, read.cigarstring, read.mapping_quality = sequence[start : start + 20], "20M", 60
+            file.write(read)
+    counts, _ = count(tmp_path, tmp_path / "x.cram", "--reference", str(tmp_path / "genome.fa"))
+    assert counts == [4, 3, 2, 1, 4, 0, 0]
+    whole = (tmp_path / "x.cram").read_bytes()
+    (tmp_path / "x.cram").write_bytes(whole[:-38])
+    refuse(attempt(tmp_path, tmp_path / "x.cram"), "end-of-file container is missing")
+    options = ["--bam", "x.cram", "--regions", "r.bed", "--out", "x.npy", "--stats", "x.json", "--reference", "gone.fa"]
+    refuse(script("coverage.py", *options, folder=tmp_path), "gone.fa: no such file")
+
+
+def test_a_profile_of_start_sites(tmp_path: Path) -> None:
+    write_bam(tmp_path / "x.bam", CONTIGS, READS)
+    (tmp_path / "tss.bed").write_text("chr1\t30\t31\ta\t0\t+\n")
+    _, description = count(tmp_path, tmp_path / "x.bam", "--tss", "tss.bed")
+    sites = [(contig, start) for contig, start, _ in oracle.spans(tmp_path / "x.bam", "cuts", 3844, 0, 0, (4, -5))[1]]
+    profile = oracle.tss_profile(sites, ["chr1"], [30], [1])
+    assert {i - 2000: n for i, n in enumerate(description["tss_profile"]) if n} == profile
 
 
 @pytest.mark.parametrize("mode", ["reads", "fragments", "cuts"])

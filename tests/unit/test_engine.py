@@ -15,9 +15,10 @@ import oracle
 import pysam_counter
 from bgzf import END
 from common import UserError
-from counting import MODES, REASONS, TOTALS, Counting, Tally
+from counting import MODES, REASONS, TOTALS, TSS_FLANK, Counting, Tally
 from helpers import write_bam
 from regions import Regions
+from tss import StartSites
 
 CONTIGS = {"chr1": 400, "chr2": 300, "chrEmpty": 100, "chr3": 2**31 - 2}
 CIGARS = ["1M", "10M", "30M", "5S5M", "3M2D3M", "4M100N4M", "2M5I2M", "3=1X", "10S", "5H9M", "*", "3I", "20P5M", "7N"]
@@ -76,8 +77,11 @@ def write_records(path: Path, found: list[tuple]) -> None:
 
 
 def engine(path: Path, regions: Regions, counting: Counting, threads: int = 1) -> tuple[list[int], Tally]:
-    counts, tally = bam.count(path, regions, counting, threads, lambda done: None)
+    counts, tally = bam.count(path, regions, counting, START_SITES, threads)
     return counts.tolist(), tally
+
+
+START_SITES = StartSites(["chr1", "chr1", "chr2", "chr9"], np.array([10, 70, 0, 5]), np.array([1, -1, -1, 1]))
 
 
 def same(ours: Tally, theirs: Tally) -> None:
@@ -85,6 +89,7 @@ def same(ours: Tally, theirs: Tally) -> None:
     np.testing.assert_array_equal(ours.excluded, theirs.excluded)
     np.testing.assert_array_equal(ours.mapping_quality, theirs.mapping_quality)
     np.testing.assert_array_equal(ours.fragment_lengths, theirs.fragment_lengths)
+    np.testing.assert_array_equal(ours.tss_profile, theirs.tss_profile)
     assert ours.contigs == theirs.contigs
 
 
@@ -109,7 +114,12 @@ def test_random_files_count_as_defined(
     )
     assert tally.excluded.sum() == len(found) - kept
 
-    reference, reference_tally = pysam_counter.count(path, regions, counting)
+    filters_and_shift = (*filters, counting.shift)
+    sites = [(contig, start) for contig, start, _ in oracle.spans(path, "cuts", *filters_and_shift)[1]]
+    profile = oracle.tss_profile(sites, START_SITES.contigs, START_SITES.positions, START_SITES.strands)
+    assert {i - TSS_FLANK: int(tally.tss_profile[i]) for i in np.flatnonzero(tally.tss_profile).tolist()} == profile
+
+    reference, reference_tally = pysam_counter.count(path, regions, counting, START_SITES)
     assert reference.tolist() == expected
     same(tally, reference_tally)
 
@@ -284,7 +294,7 @@ def outcome_or_other_kind(path: Path, regions: Regions) -> list[int] | None:
     import alignments
 
     try:
-        return alignments.count([path], regions, Counting(), 1, lambda done: None)[0].tolist()
+        return alignments.count([path], regions, Counting())[0].tolist()
     except UserError:
         return None
 
@@ -303,6 +313,6 @@ def test_engine_and_reference_agree_on_every_real_file(data: Path, mode: str) ->
         regions = regions_of([(contig, start, start + 3000) for start in range(0, length - 3000, 2000)])
         counting = Counting(mode, exclude_flags=0x904)
         counts, tally = engine(path, regions, counting, threads=2)
-        reference, reference_tally = pysam_counter.count(path, regions, counting)
+        reference, reference_tally = pysam_counter.count(path, regions, counting, START_SITES)
         assert counts == reference.tolist(), path
         same(tally, reference_tally)

@@ -112,3 +112,14 @@ def test_options_of_the_command_line_reach_the_jobs_as_they_are(project: Path) -
     succeed(snakemake(project, "--profile", "divvy", "--config", f"pep={sheet.name}"))
     assert read_matrix(project / "results/matrix/peaks.matrix_raw.csv.gz")[2].tolist() == [[1, 2], [0, 1]]
     assert not (project / "x").exists()
+
+
+def test_start_sites_and_reference_are_inputs(project: Path) -> None:
+    (project / "it's tss.bed").write_text("chr1\t50\t51\ta\t0\t+\n")
+    write_config(project, "samples.csv", {"peaks": "regions.bed"}, statistics={"tss": "it's tss.bed"})
+    succeed(snakemake(project, "--cores", "2"))
+    assert "tss_profile" in (project / "results/coverage/peaks/a.stats.json").read_text()
+    assert NOTHING in succeed(snakemake(project, "--cores", "2"))
+    with (project / "it's tss.bed").open("a") as file:
+        file.write("chr1\t60\t61\ta\t0\t-\n")
+    assert jobs(succeed(snakemake(project, "--cores", "2")), "coverage") == 2

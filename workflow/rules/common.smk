@@ -100,12 +100,18 @@ def coverage_folder(wildcards):
     return f"results/coverage/{wildcards.region_set}"
 
 
+def optional_inputs(wildcards):
+    """Return the files besides the alignments that the configuration names."""
+    return [path for path in (config["statistics"]["tss"], config["reference"]) if path]
+
+
 def counting_options():
-    """Return the configuration of counting and statistics as options of coverage.py."""
-    options = config["counting"] | {"mitochondrial": config["statistics"]["mitochondrial"]}
+    """Return what the configuration says of counting as options of coverage.py."""
+    options = config["counting"] | config["statistics"] | {"reference": config["reference"]}
     words = []
     for key, value in options.items():
-        words += [f"--{key.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+        if value != "":
+            words += [f"--{key.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
     return shlex.join(words)
 
 

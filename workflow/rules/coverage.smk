@@ -2,9 +2,10 @@ rule coverage:
     """Count the alignments of one sample in every region."""
     input:
         script=script("coverage.py"),
-        modules=modules("alignments", "bam", "bgzf", "counting", "kernel", "overlaps", "pysam_counter", "regions"),
+        modules=modules("alignments", "bam", "bgzf", "counting", "kernel", "overlaps", "pysam_counter", "regions", "tss"),
         regions="results/regions/{region_set}.bed",
         bam=sample_bams,
+        optional=optional_inputs,
     output:
         counts="results/coverage/{region_set}/{sample}.npy",
         stats="results/coverage/{region_set}/{sample}.stats.json",
