@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="folder to make")
     args = parser.parse_args(argv)
-    make_project(args.folder)
+    make_project(args.folder.expanduser())
     print(
         f"Made {args.folder}. Next: list your samples in config/pep/samples.csv, put your regions at\n"
         "config/regions.bed, look through config/config.yaml, and run there: snakemake --profile divvy"

@@ -1,12 +1,18 @@
 """Fixtures for all tests."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from helpers import CLONE, DATA, need, script, succeed
 from one_host_slurm import OneHostSlurm, unavailable
+
+settings.register_profile("ci", derandomize=True)  # the same examples each time
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

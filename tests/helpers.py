@@ -45,7 +45,7 @@ def command(*words: str | Path, folder: Path, **env: str) -> subprocess.Complete
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

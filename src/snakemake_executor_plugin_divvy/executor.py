@@ -98,9 +98,9 @@ class Executor(RemoteExecutor):
         self.wake.set()
 
     def _files(self, job: JobExecutorInterface) -> JobFiles:
-        wildcards = [] if job.is_group() else [str(value) for value in job.wildcards]
-        name = safe_name(".".join([*wildcards, f"{self.run_name}-{safe_name(str(job.jobid), 8)}-{job.attempt}"]))
-        return JobFiles(self.logdir / safe_name(job.name) / name)
+        """Return the files of this attempt; run, job and attempt stand whole in their names, which no other has."""
+        unique = f"{self.run_name}-{job.jobid}-{job.attempt}"
+        return JobFiles(self.logdir / safe_name(job.name) / ".".join(filter(None, [_wildcards(job), unique])))
 
     def _write_scripts(self, job: JobExecutorInterface, files: JobFiles) -> None:
         files.stem.parent.mkdir(parents=True, exist_ok=True)
@@ -131,8 +131,7 @@ class Executor(RemoteExecutor):
         return variables
 
     def _jobname(self, job: JobExecutorInterface) -> str:
-        wildcards = [] if job.is_group() else [str(value) for value in job.wildcards]
-        return safe_name(".".join([job.name, *wildcards])).replace("=", "_")
+        return safe_name(".".join(filter(None, [job.name, _wildcards(job)]))).replace("=", "_")
 
     def _logfile(self, files: JobFiles) -> str:
         """Return the scheduler's log: templates quote it or not, so beside a hostile folder it is a relative path."""
@@ -296,6 +295,12 @@ class Executor(RemoteExecutor):
             self.wait = False  # before waking: a poll that woke too early would sleep again, with nobody to wake it
         self.wake.set()
         super().shutdown()
+
+
+def _wildcards(job: JobExecutorInterface) -> str:
+    """Return the values of a job's wildcards, for names that people search by; "" for a group."""
+    values = [] if job.is_group() else [str(value) for value in job.wildcards]
+    return safe_name(".".join(values)) if values else ""
 
 
 def _relative(path: Path) -> str:

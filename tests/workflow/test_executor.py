@@ -53,8 +53,8 @@ def test_a_job_that_is_killed_is_no_success(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("threads", "cores", "at_once"), [(1, 2, 2), (2, 2, 1), (4, 2, 1), (1, 1, 1)])
 def test_no_more_cores_are_used_than_given(tmp_path: Path, threads: int, cores: int, at_once: int) -> None:
     """Jobs note when they start and end; the notes tell how many ran at once."""
-    rules = f"    threads: {threads}\n    shell: 'echo 1 >> notes; sleep 0.5; echo -1 >> notes; touch {{output}}'"
-    succeed(run(tmp_path, rules, "--cores", str(cores), "--jobs", "50", targets=4))
+    rules = f"    threads: {threads}\n    shell: 'echo 1 >> notes; sleep 2; echo -1 >> notes; touch {{output}}'"
+    succeed(run(tmp_path, rules, "--cores", str(cores), "--jobs", "50", targets=3))
     running = most = 0
     for change in (tmp_path / "notes").read_text().split():
         running += int(change)
@@ -67,6 +67,15 @@ def test_many_inputs_are_waited_for(tmp_path: Path) -> None:
     for number in range(40):
         (tmp_path / "in" / f"it's {number}").touch()
     succeed(run(tmp_path, "    input: expand(\"in/it's {i}\", i=range(40))\n    shell: 'touch {output}'"))
+
+
+def test_long_and_odd_names_are_kept_apart(tmp_path: Path) -> None:
+    names = ["x" * 150 + "1", "x" * 150 + "2", "it's $HOME", "a b;c"]
+    snakefile = workflow(tmp_path, "    shell: 'touch {output:q}'")
+    snakefile.write_text(snakefile.read_text().replace("n=range(1)", f"n={names!r}"))
+    succeed(snakemake(tmp_path, "--profile", "divvy", snakefile=snakefile))
+    assert all((tmp_path / f"{name}.txt").exists() for name in names)
+    assert len(list((tmp_path / "logs" / "divvy" / "job").glob("*.status"))) == len(names)
 
 
 def test_groups_run_as_one_job(tmp_path: Path) -> None:
