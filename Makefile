@@ -45,7 +45,7 @@ check: $(INSTALLED)
 	$(BIN)/snakefmt --check workflow
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
 
-# 20 M reads and 100,000 regions take half an hour; less: make bench BENCH="--reads 2000000 --rounds 1"
+# 20 M reads and 100,000 regions take a quarter of an hour; less: make bench BENCH="--reads 2000000 --rounds 1"
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 

@@ -16,7 +16,7 @@ BLOCK = re.compile(
     r"^(?:<!-- needs: (?P<needs>\w+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 # commands that run elsewhere: installation and tests are what runs this test
-ELSEWHERE = {"make test", "make check"}
+ELSEWHERE = {"make test", "make check", "make bench"}
 
 
 def blocks(document: str) -> list[tuple[str, str, str]]:
@@ -87,6 +87,14 @@ def test_every_command_of_the_configurations_readme_runs(clone: Path) -> None:
         commands(code) for _, language, code in blocks("config/README.md") if language == "sh"
     )
     run_in_one_shell(clone, code, {})
+
+
+def test_the_benchmarks_command_runs(clone: Path) -> None:
+    (code,) = (commands(code) for _, language, code in blocks("benchmarks/README.md") if language == "sh")
+    printed = run_in_one_shell(clone, code, {})
+    assert re.search(r"\| coverage\.py \|.*\| 1\.00 \|.*\| all \|", printed)
+    for row in re.findall(r"^\| (?:featureCounts|bedtools|ngs_toolkit|coverage).*", printed, re.MULTILINE):
+        assert row.endswith("| all |"), row
 
 
 def test_the_contributing_guide_names_make_targets_that_exist() -> None:
