@@ -2,7 +2,9 @@ rule coverage:
     """Count the alignments of one sample in every region."""
     input:
         script=script("coverage.py"),
-        modules=modules("alignments", "bam", "bgzf", "counting", "kernel", "overlaps", "pysam_counter", "regions", "tss"),
+        modules=modules(
+            "alignments", "bam", "bgzf", "counting", "kernel", "overlaps", "pysam_counter", "regions", "tss"
+        ),
         regions="results/regions/{region_set}.bed",
         bam=sample_bams,
         optional=optional_inputs,
