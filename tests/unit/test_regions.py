@@ -88,6 +88,7 @@ def test_malformed_lines_are_named(tmp_path: Path, line: str, problem: str) -> N
         (gzip.compress(PLAIN.encode())[:-9], "gzip"),
         (b"\x1f\x8bnothing", "cannot be read|gzip"),
     ],
+    ids=["empty", "headers only", "binary", "truncated gzip", "no gzip"],  # not of the content, which has a time in it
 )
 def test_files_that_are_no_bed_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     with pytest.raises(UserError, match=problem):
