@@ -22,7 +22,7 @@ from tss import StartSites
 
 CONTIGS = {"chr1": 400, "chr2": 300, "chrEmpty": 100, "chr3": 2**31 - 2}
 CIGARS = ["1M", "10M", "30M", "5S5M", "3M2D3M", "4M100N4M", "2M5I2M", "3=1X", "10S", "5H9M", "*", "3I", "20P5M", "7N"]
-quiet = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quiet = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 flags = st.one_of(st.integers(0, 0xFFF), st.sampled_from([99, 147, 83, 163, 0, 16, 1024 + 99, 4, 77]))
 position = st.integers(0, 80)

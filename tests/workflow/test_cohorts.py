@@ -12,13 +12,10 @@ DEFINITIONS = {
     "reads_primary": {"exclude_flags": 0x904},
     "reads_primary_q30_nodup": {"exclude_flags": 0xF04, "min_mapq": 30},
     "reads_properpair_primary": {"exclude_flags": 0x904, "require_flags": 2},
-    "cut5p_primary_tn5shift": {"mode": "cuts", "exclude_flags": 0x904},
-    "cut5p_primary": {"mode": "cuts", "exclude_flags": 0x904, "shift": [0, 0]},
-    "fragments_span_properpair": {"mode": "fragments", "exclude_flags": 0x904},
 }
 # cohort -> region set in _expected -> BED; the last is itself the source of its regions
 COHORTS = {
-    "atac-scate8-hg19": {"consensus": "consensus.merge.bed", "REMC_chr1": "regions.REMC_blood.chr1.bed"},
+    "atac-scate8-hg19": {"consensus": "consensus.merge.bed"},
     "chip-metagene-mm": {"list1.bed": "list1.bed", "list2.bed": "list2.bed"},
     "pybedtools-dm3": {"CTCF_Kc.chr2L": None},
 }
