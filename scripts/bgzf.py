@@ -57,7 +57,7 @@ def first_content(path: Path) -> bytes:
 
 
 def read_blocks(file: BinaryIO, path: Path) -> Iterator[list[Block]]:
-    """Yield the blocks of a file, about a megabyte at a time.
+    """Yield the blocks of a file, READ_SIZE bytes at a time.
 
     Raises DamagedFile for a block that is cut off or malformed, and for a file without the empty block at its end.
     """

@@ -12,6 +12,7 @@ Integers = NDArray[np.int64]
 MODES = ("reads", "fragments", "cuts")
 ABSENT_CONTIGS = ("error", "zero")
 FLAG_BITS = 0xFFF
+PROPER_PAIR, UNMAPPED, REVERSE, FIRST, SECONDARY, DUPLICATE, SUPPLEMENTARY = 0x2, 0x4, 0x10, 0x40, 0x100, 0x400, 0x800
 TSS_FLANK = 2000  # bp to both sides of a transcription start site
 LARGEST_FRAGMENT = 2000  # bp; longer fragments are counted with those of this length
 # numbers of alignments by kind, and of what is counted; config/README.md defines each
@@ -21,6 +22,7 @@ REASONS = (
     *("paired", "proper_pair", "unmapped", "mate_unmapped", "reverse", "mate_reverse", "first", "second"),
     *("secondary", "qc_fail", "duplicate", "supplementary", "missing_flags", "mapping_quality", "unplaced"),
 )
+MISSING_FLAGS, LOW_MAPQ, UNPLACED = (REASONS.index(name) for name in ("missing_flags", "mapping_quality", "unplaced"))
 
 # the reasons that get a column of their own in the table of statistics
 TOLD_REASONS = ("unmapped", "secondary", "qc_fail", "duplicate", "supplementary", "missing_flags", "mapping_quality")

@@ -11,7 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from counting import LARGEST_FRAGMENT, MODES, REASONS, TSS_FLANK, Integers
+from counting import (
+    DUPLICATE,
+    FIRST,
+    LARGEST_FRAGMENT,
+    LOW_MAPQ,
+    MISSING_FLAGS,
+    MODES,
+    PROPER_PAIR,
+    REVERSE,
+    SECONDARY,
+    SUPPLEMENTARY,
+    TSS_FLANK,
+    UNMAPPED,
+    UNPLACED,
+    Integers,
+)
 from jit import compiled, intrinsic, ir, njit, types
 
 READS, FRAGMENTS, CUTS = (MODES.index(mode) for mode in ("reads", "fragments", "cuts"))
@@ -21,10 +36,8 @@ CONTIG, POSITION, NAME_LENGTH, MAPQ, OPERATIONS, FLAG = 4, 8, 12, 13, 16, 18
 SEQUENCE_LENGTH, NEXT_CONTIG, NEXT_POSITION, TEMPLATE_LENGTH, FIXED = 20, 24, 28, 32, 36
 LARGEST_RECORD = 1 << 29  # bytes; no record of a sound file comes near
 
-PROPER_PAIR, UNMAPPED, REVERSE, FIRST, SECONDARY, DUPLICATE, SUPPLEMENTARY = 0x2, 0x4, 0x10, 0x40, 0x100, 0x400, 0x800
 ON_REFERENCE = 0b110001101  # bits of the CIGAR operations M, D, N, = and X
 
-MISSING_FLAGS, LOW_MAPQ, UNPLACED = (REASONS.index(name) for name in ("missing_flags", "mapping_quality", "unplaced"))
 
 # what went wrong, as a result of `walk` below zero
 BAD_SIZE, BAD_LENGTHS, BAD_CONTIG, BAD_POSITION = -1, -2, -3, -4

@@ -14,13 +14,29 @@ from numpy.typing import NDArray
 
 import bgzf
 from common import UserError
-from counting import LARGEST_FRAGMENT, REASONS, TOTALS, TSS_FLANK, Counting, Integers, Tally
+from counting import (
+    DUPLICATE,
+    FIRST,
+    LARGEST_FRAGMENT,
+    LOW_MAPQ,
+    MISSING_FLAGS,
+    PROPER_PAIR,
+    REASONS,
+    REVERSE,
+    SECONDARY,
+    SUPPLEMENTARY,
+    TOTALS,
+    TSS_FLANK,
+    UNMAPPED,
+    UNPLACED,
+    Counting,
+    Integers,
+    Tally,
+)
 from overlaps import Overlaps
 from regions import Regions, check_contigs
 from tss import NO_START_SITES, StartSites
 
-PROPER_PAIR, UNMAPPED, REVERSE, FIRST, SECONDARY, DUPLICATE, SUPPLEMENTARY = 0x2, 0x4, 0x10, 0x40, 0x100, 0x400, 0x800
-MISSING_FLAGS, LOW_MAPQ, UNPLACED = (REASONS.index(name) for name in ("missing_flags", "mapping_quality", "unplaced"))
 REFERENCE_BASES = (pysam.CMATCH, pysam.CDEL, pysam.CREF_SKIP, pysam.CEQUAL, pysam.CDIFF)
 BATCH = 1 << 17
 
