@@ -9,7 +9,7 @@ from typing import Optional
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
 from snakemake_executor_plugin_divvy.executor import Executor
-from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS
+from snakemake_executor_plugin_divvy.sites import SCHEDULERS
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
@@ -36,6 +36,16 @@ class ExecutorSettings(ExecutorSettingsBase):
     logdir: str = field(
         default="logs/divvy",
         metadata={"help": "Folder for submission scripts and logs, one folder a rule; jobs have to reach it."},
+    )
+    prune_logs: bool = field(
+        default=False,
+        metadata={"help": "Remove the logs and submission scripts of jobs that ended well."},
+    )
+    lost_after: int = field(
+        default=1440,
+        metadata={
+            "help": "Minutes after which a job is given up of which nothing is heard, if its scheduler cannot be asked."
+        },
     )
 
 

@@ -20,17 +20,8 @@ SAFE_IN_SHELL = re.compile(r"[\w@%+=:,./ -]*")
 OWN = ("CODE", "JOBNAME", "LOGFILE", "CORES", "MEM", "TIME")  # not the name of a resource
 
 
-class ComputeError(Exception):
+class ComputeError(ValueError):
     """The divvy configuration, or a value for its template, cannot be used; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class SubmissionScript:
-    """A rendered script, the variables whose directive lines were left out, and values that no variable took."""
-
-    text: str
-    omitted: tuple[str, ...]
-    unused: tuple[str, ...]
 
 
 @dataclass
@@ -44,31 +35,41 @@ class ComputePackage:
     text: str = field(repr=False)
     _divvy: Any = field(repr=False)
 
-    def render(self, variables: Mapping[str, str], path: Path) -> SubmissionScript:
-        """Render the template with `variables` (upper-case names), write the script to `path` and return it.
+    def check(self, variables: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """Check `variables` (upper-case names) against the template, without writing anything.
 
-        Lines of scheduler directives with a variable that is empty or not given are left out. ComputeError if a
-        variable elsewhere is not given, or a value could break out of its place.
+        Return the variables whose directive lines will be left out, and those that the template does not use.
+        ComputeError if a variable that has to be given is not, or if a value could break out of its place.
         """
-        defaults = {str(k).upper(): "" if v is None else str(v) for k, v in self._divvy.compute.items()}
-        values = defaults | dict(variables)
-        lines = self.text.splitlines(keepends=True)
-        omitted = [line for line in lines if DIRECTIVE.match(line) and _without_value(line, values)]
-        kept = [line for line in lines if line not in omitted]
+        values = self._values(variables)
+        kept = self._kept(values)
         missing = sorted({name for line in kept for name in PLACEHOLDER.findall(line) if name not in values})
         if missing:
             raise ComputeError(
                 f"the template {self.template} needs {', '.join(missing)}: set a resource of that name "
                 f"(--set-resources RULE:{missing[0].lower()}=VALUE), or a value in the compute package {self.name!r}"
             )
-        used = set(PLACEHOLDER.findall(self.text))
         _check_values({k: v for k, v in variables.items() if k != "CODE"}, kept)
-        text = self._fill({k: v for k, v in values.items() if k in used}, kept, path)
-        return SubmissionScript(
-            text=text,
-            omitted=tuple(sorted({name for line in omitted for name in _without_value(line, values)})),
-            unused=tuple(sorted(set(variables) - used - set(OWN))),
-        )
+        omitted = {name for line in self.text.splitlines() if DIRECTIVE.match(line) for name in _missing(line, values)}
+        return sorted(omitted), sorted(set(variables) - set(PLACEHOLDER.findall(self.text)) - set(OWN))
+
+    def render(self, variables: Mapping[str, str], path: Path) -> str:
+        """Render the template with `variables`, write the script to `path` and return it; ComputeError as `check`.
+
+        Lines of scheduler directives with a variable that is empty or not given are left out.
+        """
+        self.check(variables)
+        values = self._values(variables)
+        used = set(PLACEHOLDER.findall(self.text))
+        return self._fill({k: v for k, v in values.items() if k in used}, self._kept(values), path)
+
+    def _values(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return variables with the compute package's own settings as defaults."""
+        return {str(k).upper(): "" if v is None else str(v) for k, v in self._divvy.compute.items()} | dict(variables)
+
+    def _kept(self, values: Mapping[str, str]) -> list[str]:
+        lines = self.text.splitlines(keepends=True)
+        return [line for line in lines if not (DIRECTIVE.match(line) and _missing(line, values))]
 
     def _fill(self, variables: Mapping[str, str], lines: list[str], path: Path) -> str:
         """Let divvy fill the lines; CODE goes last, for divvy would fill a {MEM} within it too."""
@@ -129,7 +130,7 @@ def find_config(given: str | None) -> Path:
     return path
 
 
-def _without_value(line: str, values: Mapping[str, str]) -> list[str]:
+def _missing(line: str, values: Mapping[str, str]) -> list[str]:
     return [name for name in PLACEHOLDER.findall(line) if not values.get(name)]
 
 

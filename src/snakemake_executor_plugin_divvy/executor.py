@@ -1,13 +1,14 @@
-"""The executor: hands jobs to a scheduler by submission scripts, and learns of their end by exit-status files."""
+"""The executor: what Snakemake asks of a plugin, on top of the queue of submissions."""
 
 import asyncio
+import hashlib
 import os
 import re
 import shlex
+import signal
 import threading
 import time
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +17,22 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
-from snakemake_interface_executor_plugins.utils import format_cli_arg
+from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args, format_cli_arg
 
-from snakemake_executor_plugin_divvy import compute, schedulers
+from snakemake_executor_plugin_divvy import compute, packs, schedulers, sites, summary
 from snakemake_executor_plugin_divvy.jobscript import JobFiles, job_script, safe_name, tail
+from snakemake_executor_plugin_divvy.journal import Entry, Journal, Ticket
+from snakemake_executor_plugin_divvy.packs import Member, Pack
+from snakemake_executor_plugin_divvy.submissions import Submission, Submissions
 
+BEGIN = time.time()  # when this process began, before it planned anything
 SHORTEST_POLL, LONGEST_POLL = 0.2, 2.0  # seconds between looks for exit-status files
 WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
-SUBMISSION_TRIES, SUBMISSION_DELAY = 4, 2.0  # the delay (s) doubles with each try
 INLINE_FILES = 20  # files to wait for that fit on a command line
-IMPLICIT_RESOURCES = {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "tmpdir"}
-
-
-@dataclass
-class Submission:
-    """A job on its way: waiting for its turn (no id), or with the scheduler."""
-
-    info: SubmittedJobInfo
-    files: JobFiles
-    cores: float
-    id: str | None = None
-    tries: int = 0
-    not_before: float = 0.0
-    missed: float | None = None  # since when the scheduler says that the job is over, or does not know it
-    state: str = ""
+ONCE = (
+    "--preemptible-rules --preemptible-retries 0"  # a rule's own `retries` are for this process, which can ask for more
+)
+IMPLICIT_RESOURCES = {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "tmpdir", "pack"}
 
 
 class Executor(RemoteExecutor):
@@ -47,13 +40,13 @@ class Executor(RemoteExecutor):
 
     def __init__(self, workflow: Any, logger: Any) -> None:
         # the base class starts to poll before it calls __post_init__
-        self.submissions_lock = threading.RLock()
+        self.submissions: Submissions | None = None
         self.wake = threading.Event()
-        self.submissions: list[Submission] = []
-        self.stopped = False
         self.poll_seconds = SHORTEST_POLL
-        self.next_query = 0.0
+        self.serial = 0
         self.reported: set[str] = set()
+        self.ended: list[summary.Ended] = []
+        self.gone: list[SubmittedJobInfo] = []  # reported, but still in the list of the base class
         super().__init__(workflow, logger)
 
     def __post_init__(self) -> None:
@@ -61,67 +54,131 @@ class Executor(RemoteExecutor):
         settings = self.workflow.executor_settings
         try:
             self.package = compute.load_package(settings.config, settings.compute_package)
-            self.scheduler = schedulers.choose(settings.scheduler, self.package.submission_command)
+            self.scheduler = sites.choose(settings.scheduler, self.package.submission_command)
         except (compute.ComputeError, schedulers.SchedulerError) as error:
             self.shutdown()
             raise WorkflowError(f"divvy: {error}") from None
         self.workdir = Path(self.workflow.workdir_init)
         self.logdir = self.workdir / settings.logdir
         self.run_name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-        self.capacity = self._capacity()
-        self.grace = self.workflow.execution_settings.latency_wait if self.scheduler.name != "here" else 0
+        self.journal = Journal(Path(self.workflow.persistence.path).absolute() / "divvy", self.run_name, BEGIN)
+        self.submissions = self._submissions()
         self.logger.info(
             f"divvy: compute package {self.package.name!r} of {self.package.config} "
             f"(scheduler: {self.scheduler.name}, template: {self.package.template})"
         )
+        if self.scheduler.name == "unknown":
+            self.logger.warning(
+                f"divvy: {self.package.submission_command!r} is of no scheduler known here (--divvy-scheduler names "
+                f"one of {', '.join(sites.SCHEDULERS)}); only the jobs themselves will tell of their end"
+            )
 
-    def _capacity(self) -> float:
-        """Return how many cores jobs may use at a time; what a cluster has is its scheduler's affair."""
-        if self.scheduler.name != "here":
-            return float("inf")
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return available if self.cores == "all" else int(self.cores)
+    def _submissions(self) -> Submissions:
+        submissions = Submissions(self, self.scheduler, self.package.submission_command, self.journal, self.logger)
+        submissions.lost_after = 60 * self.workflow.executor_settings.lost_after
+        if self.scheduler.name == "here":
+            available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            submissions.capacity = available if self.cores == "all" else int(self.cores)
+            submissions.interval = SHORTEST_POLL
+        else:
+            submissions.grace = self.workflow.execution_settings.latency_wait
+            submissions.interval = max(1.0, self.workflow.remote_execution_settings.seconds_between_status_checks)
+        return submissions
 
-    # --- from a job to a submission script
+    # --- from a job of Snakemake's to the queue
 
-    def run_job(self, job: JobExecutorInterface) -> None:
-        """Write the scripts of a job and queue it; the polling thread submits it."""
-        files = self._files(job)
-        info = SubmittedJobInfo(job, aux={"log": str(files.log)})
-        try:
-            self._write_scripts(job, files)
-        except (compute.ComputeError, OSError, ValueError) as error:
-            raise WorkflowError(f"divvy: rule {job.name}: {error}") from None
-        self.report_job_submission(info)
-        with self.submissions_lock:
-            self.submissions.append(Submission(info, files, min(job.threads, self.capacity)))
+    def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
+        """Run jobs. SIGTERM now ends the run like Ctrl-C: otherwise Snakemake would wait for what is in the queue."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        super().run_jobs(jobs)
         self.wake.set()
 
-    def _files(self, job: JobExecutorInterface) -> JobFiles:
-        """Return the files of this attempt; run, job and attempt stand whole in their names, which no other has."""
-        unique = f"{self.run_name}-{job.jobid}-{job.attempt}"
-        return JobFiles(self.logdir / safe_name(job.name) / ".".join(filter(None, [_wildcards(job), unique])))
+    def run_job(self, job: JobExecutorInterface) -> None:
+        """Check a job and queue it, or find it where an earlier run has submitted it."""
+        try:
+            self._check(job)
+            unneeded = [] if job.is_group() else self.dag.get_unneeded_temp_files(job)
+            share = packs.share_of(job, unneeded)
+            ticket = self._ticket(job)
+        except (OSError, ValueError) as error:
+            raise WorkflowError(f"divvy: rule {job.name}: {error}") from None
+        left = self._left_by_earlier_run(job, ticket)
+        marker = next((t.marker for t in left.tickets if t.key == ticket.key), "") if left else ticket.marker
+        member = Member(SubmittedJobInfo(job, external_jobid=marker), Ticket(ticket.key, ticket.digest, marker), share)
+        self.report_job_submission(member.info, register_job=not left)
+        assert self.submissions is not None
+        if left:
+            member.info.external_jobid = left.id
+            self.logger.info(
+                f"divvy: job {job.jobid} is job {left.id} of an earlier run, log: {_relative(left.files.log)}"
+            )
+            self.submissions.adopt(left, member, min(job.threads, self.submissions.capacity))
+        else:
+            self.submissions.add(member)
 
-    def _write_scripts(self, job: JobExecutorInterface, files: JobFiles) -> None:
-        files.stem.parent.mkdir(parents=True, exist_ok=True)
-        title = f"{job.name}, job {job.jobid}, attempt {job.attempt}"
-        files.job_script.write_text(job_script(title, self.format_job_exec(job), self.workdir, files))
-        script = self.package.render(self._variables(job, files), files.submission_script)
-        self._warn_once(script.omitted, "not given; directives with it are left out, and the site's defaults hold")
-        unused = [name for name in script.unused if name.lower() not in IMPLICIT_RESOURCES]
+    def _check(self, job: JobExecutorInterface) -> None:
+        """Report what is wrong with a job's resources while nothing has been written."""
+        files = JobFiles(self.logdir / safe_name(job.name), self.journal.state, self._name([job]))
+        omitted, unused = self.package.check(self._variables([job], files))
+        self._warn_once(omitted, "not given; directives with it are left out, and the site's defaults hold")
+        unused = [name for name in unused if name.lower() not in IMPLICIT_RESOURCES]
         self._warn_once(unused, f"given as a resource, but not a variable of the template {self.package.template}")
 
-    def _variables(self, job: JobExecutorInterface, files: JobFiles) -> dict[str, str]:
-        """Return the template's variables: the job's own, and each resource under its name in capitals."""
+    def _ticket(self, job: JobExecutorInterface) -> Ticket:
+        """Return what a job is called in any run, and a digest of what it does."""
+        key = " ".join(sorted(encode_target_jobs_cli_args(job.get_target_spec())))
+        command = self.format_job_exec(job).replace(str(self.workflow.sourcecache.runtime_cache_path), "")
+        words = re.sub(r"--attempt \d+", "", command).split()
+        code = [str(getattr(each, "shellcmd", "")) for each in (job if job.is_group() else [job])]
+        digest = hashlib.sha256("\0".join([*sorted(words), *code]).encode()).hexdigest()
+        return Ticket(key, digest, f"{self.run_name}-{job.jobid}-{job.attempt}")
+
+    def _left_by_earlier_run(self, job: JobExecutorInterface, ticket: Ticket) -> Entry | None:
+        """Return the submission of an earlier run that does what this job does; one that does not is taken back."""
+        entry = self.journal.find(ticket.key)
+        if entry is None:
+            return None
+        same = any(t.digest == ticket.digest for t in entry.tickets) and entry.scheduler == self.scheduler.name
+        fresh = all(_mtime(path) <= entry.time for path in job.input)
+        assert self.submissions is not None
+        if same and fresh and not (entry.id is None and entry.files.take_back()):
+            return entry
+        if entry.id is not None:
+            self.logger.info(f"divvy: job {entry.id} of an earlier run is not what is to be done now")
+        submission = Submission([], entry.files, 0, entry.id or "")
+        self.submissions.take_back([submission], sites.SCHEDULERS.get(entry.scheduler, self.scheduler))
+        return None
+
+    # --- from jobs to a submission script
+
+    def write(self, members: list[Member]) -> JobFiles:
+        """Write the scripts of a submission."""
+        jobs = [member.job for member in members]
+        self.serial += 1
+        unique = f"{self.run_name}-{self.serial}"
+        files = JobFiles(self.logdir / safe_name(jobs[0].name), self.journal.state, f"{self._name(jobs)}.{unique}")
+        files.logs.mkdir(parents=True, exist_ok=True)
+        call = jobs[0] if len(jobs) == 1 else Pack(tuple(jobs))
+        command = f"{self.format_job_exec(call)} {ONCE}" + (" --keep-going" if len(jobs) > 1 else "")
+        title = f"{jobs[0].name}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
+        files.job_script.write_text(job_script(title, command, self.workdir, files))
+        self.package.render(self._variables(jobs, files), files.submission_script)
+        for job in jobs[1:]:  # each job of a pack finds its log under its own name
+            (files.logs / f"{self._name([job])}.{unique}.log").symlink_to(files.log.name)
+        return files
+
+    def _variables(self, jobs: Sequence[JobExecutorInterface], files: JobFiles) -> dict[str, str]:
+        """Return the template's variables: the jobs' own, and each resource under its name in capitals."""
         resources = {
             name.upper(): str(value)
-            for name, value in job.resources.items()
+            for name, value in packs.resources(jobs).items()
             if not name.startswith("_") and value is not None and str(value) != "<TBD>"
         }
         variables = resources | {
-            "JOBNAME": self._jobname(job),
+            "JOBNAME": ".".join(dict.fromkeys([safe_name(jobs[0].name), self._name(jobs)])).replace("=", "_")[:100],
             "LOGFILE": self._logfile(files),
-            "CORES": str(job.threads),
+            "CORES": str(jobs[0].threads),
             "CODE": f"bash {shlex.quote(str(files.job_script))}",
         }
         if "MEM_MB" in resources:
@@ -130,15 +187,18 @@ class Executor(RemoteExecutor):
             variables["TIME"] = self.scheduler.time(int(resources["RUNTIME"]))
         return variables
 
-    def _jobname(self, job: JobExecutorInterface) -> str:
-        return safe_name(".".join(filter(None, [job.name, _wildcards(job)]))).replace("=", "_")
+    def _name(self, jobs: Sequence[JobExecutorInterface]) -> str:
+        """Return what people search jobs by: their wildcards; the rule's name if there are none."""
+        names = [".".join(map(str, [] if job.is_group() else job.wildcards)) for job in jobs]
+        together = "+".join(names)
+        return safe_name((together if len(together) < 80 else f"{names[0]}+{len(names) - 1}") or jobs[0].name)
 
     def _logfile(self, files: JobFiles) -> str:
         """Return the scheduler's log: templates quote it or not, so beside a hostile folder it is a relative path."""
         path = str(files.scheduler_log)
         return path if re.fullmatch(r"[\w@%+=:,./-]+", path) else os.path.relpath(path)
 
-    def _warn_once(self, names: Sequence[str], message: str) -> None:
+    def _warn_once(self, names: Iterable[str], message: str) -> None:
         new = [name for name in names if name not in self.reported]
         if new:
             self.reported.update(new)
@@ -160,31 +220,28 @@ class Executor(RemoteExecutor):
         return f"export {' '.join(declarations)} &&" if declarations else ""
 
     def get_job_args(self, job: JobExecutorInterface, **kwargs: Any) -> str:
-        """Return the arguments of the job's call, without the controller's temporary folder of the base class."""
+        """Return the arguments of the job's call, without the controller's temporary folders."""
         arguments = RealExecutor.get_job_args(self, job, **kwargs)
-        wait_for = [str(file) for file in job.get_wait_for_files()]
+        passing = str(self.workflow.sourcecache.runtime_cache_path)
+        wait_for = [str(file) for file in job.get_wait_for_files() if not str(file).startswith(passing)]
         if len(wait_for) <= INLINE_FILES:
             return f"{arguments} {format_cli_arg('--wait-for-files', wait_for)}"
-        path = self._files(job).wait_for_files
-        path.write_text("".join(f"{file}\n" for file in wait_for))
+        text = "".join(f"{file}\n" for file in wait_for)
+        path = self.journal.state.parent / f"wait-for-{hashlib.sha256(text.encode()).hexdigest()[:16]}.txt"
+        path.write_text(text)
         return f"{arguments} --wait-for-files-file {shlex.quote(str(path))}"
 
-    # --- from submissions to their end
+    # --- from the queue back to Snakemake
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
-        """Look after the jobs once: report those that ended, and submit those whose turn it is."""
+        """Look after the jobs once; the queue reports those that have ended."""
         if self.submissions:
-            with self.submissions_lock:
-                before = [(s.id, s.tries) for s in self.submissions]
-                if not self.stopped:
-                    self._find_ended()
-                    self._find_lost()
-                    self._submit_waiting()
-                changed = before != [(s.id, s.tries) for s in self.submissions]
+            changed = await asyncio.to_thread(self.submissions.look)
             self.poll_seconds = SHORTEST_POLL if changed else min(LONGEST_POLL, self.poll_seconds * 1.5)
-        underway = {id(submission.info) for submission in self.submissions}
+        gone = {id(info) for info in self.gone}
+        self.gone.clear()
         for info in active_jobs:
-            if id(info) in underway:
+            if id(info) not in gone:
                 yield info
 
     async def sleep(self) -> None:
@@ -194,113 +251,92 @@ class Executor(RemoteExecutor):
             await asyncio.sleep(WAKE_SECONDS)
         self.wake.clear()
 
-    def _find_ended(self) -> None:
-        for submission in [s for s in self.submissions if s.id]:
-            status = submission.files.exit_status()
-            if status == 0:
-                self.submissions.remove(submission)
-                self.report_job_success(submission.info)
-            elif status is not None:
-                self._fail(submission, f"exit status {status}")
+    def succeeded(self, member: Member, submission: Submission) -> None:
+        """Report a job that has ended well."""
+        self._note(member, "", submission)
+        if submission.exit is None and self.workflow.executor_settings.prune_logs:
+            for path in (submission.files.log, submission.files.submission_script):
+                path.unlink(missing_ok=True)
+        self.report_job_success(member.info)
 
-    def _find_lost(self) -> None:
-        """Ask the scheduler after jobs that have not recorded their end, and give up those that it holds for ended."""
-        submitted = {s.id: s for s in self.submissions if s.id}
-        now = time.monotonic()
-        if not submitted or now < self.next_query:
-            return
-        self.next_query = now + self._query_interval()
-        try:
-            states = self.scheduler.states([str(id) for id in submitted])
-        except schedulers.SchedulerError as error:
-            self.logger.warning(f"divvy: {self.scheduler.name} did not tell the state of jobs, will ask again: {error}")
-            return
-        for job, submission in submitted.items():
-            state = states.get(str(job))
-            if state and state.name not in self.scheduler.final:
-                submission.missed = None
-                continue
-            submission.missed = submission.missed or now
-            submission.state = state.name if state else "no longer known"
-            if now - submission.missed >= self.grace and submission.files.exit_status() is None:
-                self._fail(submission, f"ended without an exit status ({self.scheduler.name}: {submission.state})")
-            else:
-                self.next_query = min(self.next_query, submission.missed + max(1, self.grace))
-
-    def _query_interval(self) -> float:
-        """Return seconds between queries: Snakemake's setting, as jobs that end well say so themselves."""
-        if self.scheduler.name == "here":
-            return SHORTEST_POLL
-        return float(self.workflow.remote_execution_settings.seconds_between_status_checks)
-
-    def _submit_waiting(self) -> None:
-        """Submit what waits, in order, as long as there are cores for it."""
-        now = time.monotonic()
-        in_use = sum(s.cores for s in self.submissions if s.id)
-        for submission in [s for s in self.submissions if not s.id]:
-            if in_use + submission.cores > self.capacity:
-                break
-            if submission.not_before <= now and self._submit(submission):
-                in_use += submission.cores
-
-    def _submit(self, submission: Submission) -> bool:
-        """Submit one job; return whether it is with the scheduler now. Failures are retried, then fail the job."""
-        submission.tries += 1
-        try:
-            submission.id = self.scheduler.submit(self.package.submission_command, submission.files.submission_script)
-        except (schedulers.SchedulerError, OSError) as error:
-            if submission.tries == SUBMISSION_TRIES:
-                self._fail(submission, f"could not be submitted in {submission.tries} tries: {error}")
-            else:
-                delay = SUBMISSION_DELAY * 2 ** (submission.tries - 1)
-                submission.not_before = time.monotonic() + delay
-                self.logger.warning(f"divvy: a submission failed and is tried again in {delay:g} s: {error}")
-            return False
-        submission.info.external_jobid = submission.id
-        self.logger.info(
-            f"divvy: submitted job {submission.info.job.jobid} as {self.scheduler.name} job {submission.id}, "
-            f"log: {_relative(submission.files.log)}"
-        )
-        return True
-
-    def _fail(self, submission: Submission, reason: str) -> None:
+    def failed(self, member: Member, word: str, reason: str, submission: Submission | None = None) -> None:
         """Report a failed job: the reason, and the last lines of its logs."""
-        self.submissions.remove(submission)
-        job = submission.info.job
+        self._note(member, word, submission)
+        job = member.job
         logs = [Path(path) for path in ([] if job.is_group() else job.log)]
-        logs += [submission.files.log, submission.files.scheduler_log]
-        shown = [f"log: {_relative(submission.files.log)}"]
+        shown = []
+        if submission:
+            files = submission.files
+            logs += [files.log, files.scheduler_log]
+            shown = [f"log: {_relative(files.log)}", f"submission script: {_relative(files.submission_script)}"]
+            if len(submission.members) > 1:
+                reason += f"; it ran in a pack of {len(submission.members)} jobs"
         for path in logs:
             if lines := tail(path):
                 shown += [f"last lines of {_relative(path)}:", *(f"    {line}" for line in lines)]
-        self.report_job_error(submission.info, msg="\n    ".join([reason, *shown, ""]))
+        self.report_job_error(member.info, msg="\n    ".join([reason, *shown, ""]))
+
+    def outcome(self, member: Member) -> str:
+        """Tell what became of a job in a pack that did not end well, by Snakemake's own markers.
+
+        Snakemake marks the outputs of a job that it starts as incomplete, and takes the mark away when the job has
+        ended; until it starts they bear the mark that was given to them here.
+        """
+        persistence = self.workflow.persistence
+        persistence.deactivate_cache()
+        if member.ticket.marker in persistence.external_jobids(member.job):
+            return "waiting"
+        incomplete = self.workflow.async_run(persistence.incomplete(member.job))
+        return "done" if not incomplete and all(Path(str(file)).exists() for file in member.job.output) else "started"
+
+    def _note(self, member: Member, word: str, submission: Submission | None) -> None:
+        """Write down the end of a job for the table."""
+        job, queued, ran = member.job, None, None
+        if submission:
+            start, end = submission.files.times()
+            queued = start - submission.time if start else None
+            ran = (end - start) / len(submission.members) if start and end else None
+        memory = job.resources.get("mem_mb")
+        self.gone.append(member.info)
+        self.ended.append(
+            summary.Ended(
+                rule=job.name,
+                word=word,
+                attempt=job.attempt,
+                id=submission.id if submission else "",
+                queued=max(0.0, queued) if queued is not None else None,
+                ran=ran,
+                cores=job.threads,
+                memory=memory if isinstance(memory, int) else None,
+            )
+        )
 
     # --- the end
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Cancel all jobs that were submitted, also those that the polling thread holds at the moment."""
-        with self.submissions_lock:
-            self.stopped = True
-            ids = [submission.id for submission in self.submissions if submission.id]
-            if ids:
-                self.logger.info(f"divvy: cancelling {len(ids)} jobs")
-                try:
-                    self.scheduler.cancel_jobs(ids)
-                except schedulers.SchedulerError as error:
-                    self.logger.error(f"divvy: jobs could not be cancelled: {error}; their ids: {' '.join(ids)}")
+        if self.submissions is not None:
+            self.submissions.cancel()
 
     def shutdown(self) -> None:
-        """Stop polling at once."""
+        """Stop polling at once, and tell what became of the jobs."""
         with self.lock:
             self.wait = False  # before waking: a poll that woke too early would sleep again, with nobody to wake it
         self.wake.set()
         super().shutdown()
+        if self.ended:
+            ids = sorted({end.id for end in self.ended if end.id})
+            usage = summary.slurm_usage(ids) if self.scheduler.name == "slurm" else {}
+            self.logger.info("\n    ".join(["divvy: the jobs of this run", *summary.table(self.ended, usage)]))
+        if self.submissions is not None:
+            self.journal.close(keep=any(end.word for end in self.ended))
 
 
-def _wildcards(job: JobExecutorInterface) -> str:
-    """Return the values of a job's wildcards, for names that people search by; "" for a group."""
-    values = [] if job.is_group() else [str(value) for value in job.wildcards]
-    return safe_name(".".join(values)) if values else ""
+def _mtime(path: Any) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
 
 
 def _relative(path: Path) -> str:

@@ -1,6 +1,7 @@
 """The job script: what a submission script runs, whatever its template does around it."""
 
 import ast
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -9,26 +10,38 @@ from pathlib import Path
 JOB_SCRIPT = """\
 #!/bin/bash
 # {title}
-unset SNAKEMAKE_PROFILE  # the job is run by a Snakemake of its own, here and now
-mkdir -p {folder}
-(
-cd {workdir} || exit
-{command}
-) > {log} 2>&1 < /dev/null
-status=$?
-# the executor believes this file alone, so it has to appear whole
-echo "$status" > {status}.tmp && mv -f {status}.tmp {status}
-exit "$status"
+main() {{  # read whole before it runs: nothing happens if this file is removed meanwhile
+    trap 'exit 143' TERM  # told to end: then why is the scheduler's to say, and no exit status of the job's own
+    unset SNAKEMAKE_PROFILE  # the job is run by a Snakemake of its own, here and now
+    mkdir -p {state} {logs}
+    # the first to make this file decides: this job, or an executor that took the job back before it started
+    date +%s > {start}."$HOSTNAME.$$"
+    ln {start}."$HOSTNAME.$$" {start} 2> /dev/null
+    rm -f {start}."$HOSTNAME.$$" {status}
+    if grep -q {taken_back} {start}; then exit 1; fi
+    (
+        cd {workdir} || exit
+        {command}
+    ) >> {log} 2>&1 < /dev/null
+    status=$?
+    # the executor believes this file alone, so it has to appear whole
+    mkdir -p {state}
+    echo "$status $(date +%s)" > {status}.tmp && mv -f {status}.tmp {status}
+    exit "$status"
+}}
+main
 """
+TAKEN_BACK = "taken back"
 
-UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
+STATUS = ".status"  # the end of the name of each exit-status file
+UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 PYTHON_LITERAL = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=\s|$)""", re.DOTALL)
 SHELL_WORD = re.compile(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""", re.DOTALL)
 MODULE = " -m snakemake "
 
 
 def safe_name(text: str, length: int = 100) -> str:
-    """Return `text` with only letters, digits and . _ = - in it, for file and job names.
+    """Return `text` with only letters, digits and . _ = + - in it, for file and job names.
 
     >>> safe_name("sample=a b/c")
     'sample=a_b_c'
@@ -38,60 +51,84 @@ def safe_name(text: str, length: int = 100) -> str:
 
 @dataclass(frozen=True)
 class JobFiles:
-    """The files of one submission, all beside each other: `stem` plus a suffix."""
+    """The files of one submission: what people read is under `logs`, what the executor lives on under `state`."""
 
-    stem: Path
-
-    @property
-    def submission_script(self) -> Path:
-        """What divvy rendered."""
-        return self._with(".sub")
-
-    @property
-    def job_script(self) -> Path:
-        """What the submission script runs."""
-        return self._with(".sh")
+    logs: Path
+    state: Path
+    name: str
 
     @property
     def log(self) -> Path:
         """What the job printed."""
-        return self._with(".log")
+        return self.logs / f"{self.name}.log"
+
+    @property
+    def submission_script(self) -> Path:
+        """What divvy rendered."""
+        return self.logs / f"{self.name}.sub"
+
+    @property
+    def job_script(self) -> Path:
+        """What the submission script runs."""
+        return self.state / f"{self.name}.sh"
 
     @property
     def scheduler_log(self) -> Path:
         """What the submission script and the scheduler printed (LOGFILE)."""
-        return self._with(".scheduler.log")
+        return self.state / f"{self.name}.scheduler.log"
 
     @property
-    def wait_for_files(self) -> Path:
-        """The files that the job waits for, if they are many."""
-        return self._with(".wait")
+    def start(self) -> Path:
+        """When the job started (seconds since 1970), or that it was taken back before."""
+        return self.state / f"{self.name}.start"
 
     @property
     def status(self) -> Path:
-        """The job's exit status."""
-        return self._with(".status")
+        """The job's exit status, and when it ended."""
+        return self.state / f"{self.name}{STATUS}"
 
     def exit_status(self) -> int | None:
         """Return the recorded exit status; None if there is none (yet)."""
-        try:
-            return int(self.status.read_text())
-        except (FileNotFoundError, ValueError):
-            return None
+        status = _numbers(self.status)
+        return int(status[0]) if status else None
 
-    def _with(self, suffix: str) -> Path:
-        return self.stem.with_name(self.stem.name + suffix)
+    def times(self) -> tuple[float | None, float | None]:
+        """Return when the job started and ended, as far as it has, in seconds since 1970."""
+        start, status = _numbers(self.start), _numbers(self.status)
+        return start[0] if start else None, status[1] if len(status) > 1 else None
+
+    def take_back(self) -> bool:
+        """Keep the job from starting; return whether it had not started yet."""
+        note = self.start.with_name(self.start.name + ".back")
+        try:
+            note.write_text(TAKEN_BACK)
+            os.link(note, self.start)  # appears whole, or not at all
+        except OSError:
+            return not self.start.exists() or self.start.read_text() == TAKEN_BACK
+        finally:
+            note.unlink(missing_ok=True)
+        return True
+
+
+def _numbers(path: Path) -> list[float]:
+    try:
+        return [float(word) for word in path.read_text().split()]
+    except (OSError, ValueError):
+        return []
 
 
 def job_script(title: str, command: str, workdir: Path, files: JobFiles) -> str:
     """Return the text of the job script, which records log and exit status of `command` itself."""
     return JOB_SCRIPT.format(
         title=" ".join(title.split()),
-        folder=shlex.quote(str(files.stem.parent)),
+        state=shlex.quote(str(files.state)),
+        logs=shlex.quote(str(files.logs)),
+        start=shlex.quote(str(files.start)),
+        status=shlex.quote(str(files.status)),
+        log=shlex.quote(str(files.log)),
+        taken_back=shlex.quote(TAKEN_BACK),
         workdir=shlex.quote(str(workdir)),
         command=shell_quoted(command),
-        log=shlex.quote(str(files.log)),
-        status=shlex.quote(str(files.status)),
     )
 
 

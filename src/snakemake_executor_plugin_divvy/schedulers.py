@@ -1,17 +1,19 @@
 """Schedulers: how to submit a script, ask after jobs, and cancel them.
 
-A scheduler is a record of its commands in `SCHEDULERS`; `Here` runs jobs on this machine behind the same methods.
-Job ids are text. A state that is not among a scheduler's `final` ones means that the job may still come to an end.
+A scheduler is a record of its commands, in the table of `sites`; `Here` runs jobs on this machine behind the same
+methods. Job ids are text. A state that is not among a scheduler's `final` ones means that the job may still end well.
 """
 
 import os
+import pwd
 import re
 import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 CHUNK = 100  # jobs a cancel command
@@ -29,14 +31,25 @@ class State:
     name: str
     reason: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.name}, {self.reason}" if self.reason else self.name
+
+
+States = dict[str, State]
+
 
 def memory_plain(mb: int) -> str:
-    """Return memory in MB as a bare number.
-
-    >>> memory_plain(24000)
-    '24000'
-    """
+    """Return memory in MB as a bare number."""
     return str(mb)
+
+
+def memory_in(unit: str) -> Callable[[int], str]:
+    """Return a function that writes memory, given in MB, with that unit.
+
+    >>> memory_in("M")(24000)
+    '24000M'
+    """
+    return lambda mb: f"{mb}{unit}"
 
 
 def time_hms(minutes: int) -> str:
@@ -48,33 +61,61 @@ def time_hms(minutes: int) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:00"
 
 
+def time_hm(minutes: int) -> str:
+    """Return a run time as H:MM.
+
+    >>> time_hm(90)
+    '1:30'
+    """
+    return f"{minutes // 60}:{minutes % 60:02d}"
+
+
+def lines_of_states(text: str) -> States:
+    """Return the states in lines `id|state|reason`; `-`, `None` and an exit code are no reasons.
+
+    >>> lines_of_states("7|CANCELLED by 0|None")
+    {'7': State(name='CANCELLED', reason='')}
+    """
+    states = {}
+    for line in text.splitlines():
+        job, found, rest = line.partition("|")
+        state, _, reason = rest.partition("|")
+        if found and state.strip():
+            known = not re.fullmatch(r"\s*(-|None|\d+:\d+|[\s|-]*)\s*", reason)
+            states[job.strip()] = State(state.split()[0], reason.strip(" |-") if known else "")
+    return states
+
+
 @dataclass(frozen=True)
 class Scheduler:
     """A scheduler with commands to submit, query and cancel.
 
-    `job_id` finds the id in what the submission prints; `query` prints lines `id|state|reason` for the comma-separated
-    ids that follow it, and `unknown` is found in what it says of ids that it has forgotten.
+    In the commands the word IDS stands for all ids, a word each, `IDS,` for all of them with commas between, and USER
+    for the user's name. `job_id` finds the id in what a submission prints. `query` tells of the jobs in the queue;
+    what it says on failure when it merely has forgotten some of them is `forgotten`. `accounting` is asked after those
+    that the queue does not know. A state is `final` by its name; `pending` and `stuck` (pending for ever) are patterns
+    of state and reason. `reasons` translates patterns of state and reason to the words that messages use.
     """
 
     name: str
     commands: tuple[str, ...]
-    job_id: str
-    query: tuple[str, ...]
-    unknown: str
-    final: frozenset[str]
-    cancel: tuple[str, ...]
-
-    def memory(self, mb: int) -> str:
-        """Return MEM in the unit of the scheduler."""
-        return memory_plain(mb)
-
-    def time(self, minutes: int) -> str:
-        """Return TIME in the form of the scheduler."""
-        return time_hms(minutes)
+    job_id: str = r"(\d+)"
+    query: tuple[str, ...] = ()
+    states_in: Callable[[str], States] = lines_of_states
+    forgotten: str = r"$^"
+    accounting: tuple[str, ...] = ()
+    accounts_in: Callable[[str], States] = lines_of_states
+    final: frozenset[str] = frozenset()
+    pending: str = r"$^"
+    stuck: str = r"$^"
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    cancel: tuple[str, ...] = ()
+    memory: Callable[[int], str] = memory_plain
+    time: Callable[[int], str] = time_hms
 
     def submit(self, command: str, script: Path) -> str:
         """Submit `script` by the compute package's submission command and return the job's id."""
-        done = _run(f"{command} {shlex.quote(str(script))}", shell=True)
+        done = run(f"{command} {shlex.quote(str(script))}", shell=True)
         if done.returncode:
             raise SchedulerError(_complaint(done))
         found = re.search(self.job_id, done.stdout, re.MULTILINE)
@@ -82,23 +123,35 @@ class Scheduler:
             raise SchedulerError(f"no job id in what {command!r} printed: {_complaint(done)}")
         return found.group(1)
 
-    def states(self, ids: Sequence[str]) -> dict[str, State]:
-        """Return the states of the jobs that the scheduler knows, by one command for all."""
-        done = _run([*self.query, ",".join(ids)])
-        if done.returncode and not re.search(self.unknown, done.stderr):
-            raise SchedulerError(_complaint(done))
-        lines = (line.split("|", 2) for line in done.stdout.splitlines() if line.count("|") >= 2)
-        return {job: State(state, "" if reason == "None" else reason) for job, state, reason in lines}
+    def states(self, ids: Sequence[str]) -> States:
+        """Return the states of the jobs that are known: one command for all in the queue, one for all the others."""
+        known = self._ask(self.query, self.states_in, ids)
+        others = [job for job in ids if job not in known]
+        if others and self.accounting:
+            with suppress(SchedulerError):  # many sites have none
+                known |= self._ask(self.accounting, self.accounts_in, others)
+        return known
+
+    def word(self, state: State) -> str:
+        """Return the word for a final state that messages use: OUT_OF_MEMORY, TIMEOUT, CANCELLED …"""
+        said = f"{state.name} {state.reason}"
+        return next((word for pattern, word in self.reasons.items() if re.search(pattern, said)), state.name)
 
     def cancel_jobs(self, ids: Sequence[str]) -> None:
         """Cancel jobs; those that have ended already are no error."""
         for first in range(0, len(ids), CHUNK):
-            _run([*self.cancel, *ids[first : first + CHUNK]])
+            run(_with_ids(self.cancel, ids[first : first + CHUNK]))
+
+    def _ask(self, command: Sequence[str], parse: Callable[[str], States], ids: Sequence[str]) -> States:
+        done = run(_with_ids(command, ids))
+        if done.returncode and not re.search(self.forgotten, done.stderr + done.stdout):
+            raise SchedulerError(_complaint(done))
+        return {job: state for job, state in parse(done.stdout).items() if job in ids}
 
 
 @dataclass(frozen=True)
 class Here(Scheduler):
-    """This machine: a job is a process group of its own, and its id the number of the group."""
+    """This machine: a job is a process group of its own; its id is the group's number and the process's birth."""
 
     def submit(self, command: str, script: Path) -> str:
         """Start `script`. Its shell is bash whatever the command says: templates are written for it."""
@@ -109,68 +162,55 @@ class Here(Scheduler):
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        return str(process.pid)
+        return f"{process.pid}.{_birth(process.pid)}"
 
-    def states(self, ids: Sequence[str]) -> dict[str, State]:
+    def states(self, ids: Sequence[str]) -> States:
         """Return RUNNING for the processes that are alive."""
-        return {job: State("RUNNING") for job in ids if _alive(int(job))}
+        return {job: State("RUNNING") for job in ids if _alive(job)}
 
     def cancel_jobs(self, ids: Sequence[str]) -> None:
         """End the process groups, by force after two seconds."""
-        _signal_groups(ids, signal.SIGTERM)
+        alive = [job for job in ids if _alive(job)]
+        _signal_groups(alive, signal.SIGTERM)
         end = time.monotonic() + 2
-        while time.monotonic() < end and any(_alive(int(job)) for job in ids):
+        while time.monotonic() < end and any(_alive(job) for job in alive):
             time.sleep(0.05)
-        _signal_groups(ids, signal.SIGKILL)
+        _signal_groups(alive, signal.SIGKILL)
 
 
-SCHEDULERS: dict[str, Scheduler] = {
-    "here": Here(
-        name="here",
-        commands=(".", "source", "sh", "bash"),
-        job_id="",
-        query=(),
-        unknown="",
-        final=frozenset(),
-        cancel=(),
-    ),
-    "slurm": Scheduler(
-        name="slurm",
-        commands=("sbatch",),
-        job_id=r"^(?:Submitted batch job )?(\d+)",
-        query=("squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%r", "--jobs"),
-        unknown="Invalid job id",
-        final=frozenset(
-            "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED TIMEOUT".split()
-        ),
-        cancel=("scancel",),
-    ),
-}
+@dataclass(frozen=True)
+class Unknown(Scheduler):
+    """A scheduler that can only be submitted to: the exit-status files alone tell of its jobs."""
+
+    def states(self, ids: Sequence[str]) -> States:
+        """Return UNKNOWN, which is no final state, for all."""
+        return dict.fromkeys(ids, State("UNKNOWN"))
+
+    def cancel_jobs(self, ids: Sequence[str]) -> None:
+        """Say that nobody knows how; a job that has not started will find that it was taken back."""
+        raise SchedulerError("no scheduler known here, so cancel by hand what is left of them")
 
 
-def choose(name: str | None, submission_command: str) -> Scheduler:
-    """Return the scheduler of that name or, without one, of the first word of the submission command."""
-    if name:
-        if name not in SCHEDULERS:
-            raise SchedulerError(f"no scheduler {name!r}; choices: {', '.join(SCHEDULERS)}")
-        return SCHEDULERS[name]
-    word = Path((submission_command.split() or [""])[0]).name or "."
-    for scheduler in SCHEDULERS.values():
-        if word in scheduler.commands:
-            return scheduler
-    raise SchedulerError(
-        f"the submission command {submission_command!r} is of no scheduler known here; "
-        f"name one with --divvy-scheduler: {', '.join(SCHEDULERS)}"
-    )
-
-
-def _run(command: str | Sequence[str], shell: bool = False) -> subprocess.CompletedProcess[str]:
+def run(command: str | Sequence[str], shell: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command; SchedulerError if it is not there or does not answer."""
     try:
         return subprocess.run(
-            command, shell=shell, capture_output=True, text=True, errors="replace", timeout=TIMEOUT, check=False
+            command,
+            shell=shell,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SchedulerError(str(error)) from error
+
+
+def _with_ids(command: Sequence[str], ids: Sequence[str]) -> list[str]:
+    values = {"IDS": list(ids), "IDS,": [",".join(ids)], "USER": [pwd.getpwuid(os.getuid()).pw_name]}
+    return [word for part in command for word in values.get(part, [part])]
 
 
 def _complaint(done: subprocess.CompletedProcess[str]) -> str:
@@ -178,7 +218,16 @@ def _complaint(done: subprocess.CompletedProcess[str]) -> str:
     return f"exit status {done.returncode}: {said}"
 
 
-def _alive(pid: int) -> bool:
+def _birth(pid: int) -> str:
+    """Return when a process started, in the kernel's ticks: numbers of processes are used again."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return "0"
+
+
+def _alive(job: str) -> bool:
+    pid = int(job.partition(".")[0])
     try:
         ended, _ = os.waitpid(pid, os.WNOHANG)  # a child of ours has to be reaped
         return ended == 0
@@ -190,12 +239,12 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         pass
-    return True
+    return job == f"{pid}.{_birth(pid)}"
 
 
 def _signal_groups(ids: Iterable[str], number: int) -> None:
     for job in ids:
         try:
-            os.killpg(int(job), number)
+            os.killpg(int(job.partition(".")[0]), number)
         except (ProcessLookupError, PermissionError):
             continue

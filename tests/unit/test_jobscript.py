@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 
 
 def run_job(folder: Path, command: str) -> tuple[JobFiles, int]:
-    files = JobFiles(folder / "logs of rule" / "it's $HOME.1")
-    files.stem.parent.mkdir(parents=True, exist_ok=True)
+    files = JobFiles(folder / "logs of rule", folder / "state", "it's $HOME.1")
+    files.state.mkdir()
     files.job_script.write_text(job_script("rule\nx", command, folder, files))
     done = subprocess.run(["bash", str(files.job_script)], capture_output=True, text=True, check=False)
     assert done.stdout == done.stderr == ""
@@ -30,7 +31,11 @@ def test_status_and_log_are_recorded(tmp_path: Path, status: int) -> None:
     assert returned == status
     assert files.exit_status() == status
     assert files.log.read_text() == f"{tmp_path}\nproblem\n"
-    assert not list(files.stem.parent.glob("*.tmp"))
+    start, end = files.times()
+    assert start is not None
+    assert end is not None
+    assert time.time() - 60 < start <= end <= time.time()
+    assert sorted(path.suffix for path in files.state.iterdir()) == [".sh", ".start", ".status"]
 
 
 def test_a_killed_job_records_nothing(tmp_path: Path) -> None:
@@ -38,8 +43,41 @@ def test_a_killed_job_records_nothing(tmp_path: Path) -> None:
     assert files.exit_status() is None
 
 
+def test_a_job_that_is_told_to_end_records_nothing(tmp_path: Path) -> None:
+    files, returned = run_job(tmp_path, "kill -TERM $$; sleep 1; exit 1")
+    assert returned == 143
+    assert files.exit_status() is None
+
+
+def test_a_job_that_was_taken_back_does_nothing(tmp_path: Path) -> None:
+    files = JobFiles(tmp_path / "logs of rule", tmp_path / "state", "it's $HOME.1")
+    files.state.mkdir()
+    assert files.take_back()
+    assert files.take_back()
+    script = tmp_path / "x.sh"
+    script.write_text(job_script("x", f"touch {tmp_path}/ran", tmp_path, files))
+    assert subprocess.run(["bash", str(script)], check=False).returncode == 1
+    assert not (tmp_path / "ran").exists()
+    assert files.exit_status() is None
+
+
+def test_a_job_that_has_started_cannot_be_taken_back(tmp_path: Path) -> None:
+    files, _ = run_job(tmp_path, "true")
+    assert not files.take_back()
+    assert files.exit_status() == 0
+
+
+def test_a_job_that_runs_again_forgets_its_first_status_and_keeps_its_log(tmp_path: Path) -> None:
+    """As after a requeue: the scheduler starts the same script once more."""
+    files, _ = run_job(tmp_path, "echo run; test -e again || { touch again; exit 3; }")
+    assert files.exit_status() == 3
+    subprocess.run(["bash", str(files.job_script)], check=True)
+    assert files.exit_status() == 0
+    assert files.log.read_text() == "run\nrun\n"
+
+
 def test_the_log_folder_may_have_vanished(tmp_path: Path) -> None:
-    files = JobFiles(tmp_path / "logs" / "x")
+    files = JobFiles(tmp_path / "logs", tmp_path / "state", "x")
     script = tmp_path / "x.sh"
     script.write_text(job_script("x", "echo done", tmp_path, files))
     subprocess.run(["bash", str(script)], check=True)

@@ -75,7 +75,7 @@ def test_long_and_odd_names_are_kept_apart(tmp_path: Path) -> None:
     snakefile.write_text(snakefile.read_text().replace("n=range(1)", f"n={names!r}"))
     succeed(snakemake(tmp_path, "--profile", "divvy", snakefile=snakefile))
     assert all((tmp_path / f"{name}.txt").exists() for name in names)
-    assert len(list((tmp_path / "logs" / "divvy" / "job").glob("*.status"))) == len(names)
+    assert len(list((tmp_path / "logs" / "divvy" / "job").glob("*.log"))) == len(names)
 
 
 def test_groups_run_as_one_job(tmp_path: Path) -> None:

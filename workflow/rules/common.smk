@@ -7,6 +7,7 @@ import subprocess
 import sys
 from difflib import get_close_matches
 from functools import cache
+from math import ceil
 from pathlib import Path
 
 import yaml
@@ -84,6 +85,21 @@ def samples():
 def sample_bams(wildcards):
     """Return the alignment files of one sample."""
     return samples()[wildcards.sample]
+
+
+def gigabytes(paths):
+    """Return the size of files together, in GB; of those that are not there yet, nothing."""
+    return sum(os.path.getsize(path) for path in paths if os.path.exists(path)) / 1e9
+
+
+def counting_minutes(wildcards, input):
+    """Return how long a sample may take at most: far more than it does on any file system."""
+    return 5 + ceil(10 * gigabytes(input.bam))
+
+
+def jobs_in_a_submission(wildcards, input):
+    """Return how many samples of this size share a submission: about 2 GB of alignments, large ones are alone."""
+    return max(1, min(20, int(2 / max(gigabytes(input.bam), 0.001))))
 
 
 def collected(suffix):

@@ -18,7 +18,8 @@ rule coverage:
     threads: 1
     resources:
         mem_mb=1000,
-        runtime=60,
+        runtime=counting_minutes,
+        pack=jobs_in_a_submission,
     params:
         counting=counting_options(),
     shell:

@@ -1,0 +1,120 @@
+"""Packs: small jobs of one rule that share a submission.
+
+A job with the resource `pack: 25` takes 1/25 of a submission. The jobs of a pack run one after another, in one
+Snakemake process; each stays a job of its own for the Snakemake that submitted it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+
+from snakemake_executor_plugin_divvy.journal import Ticket
+
+SUMMED = {"runtime"}  # resources that add up when jobs run one after another; of all others the largest counts
+NOT_A_SIZE = {"pack", "tmpdir"}
+
+
+@dataclass(eq=False)
+class Member:
+    """A job of Snakemake on its way through a submission; `share` is the part of a submission that it takes."""
+
+    info: SubmittedJobInfo
+    ticket: Ticket
+    share: Fraction = Fraction(1)
+    tries: int = 0
+    not_before: float = 0.0
+
+    @property
+    def job(self) -> JobExecutorInterface:
+        """The job of Snakemake."""
+        return self.info.job
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Several jobs as Snakemake's executors see one: what they ask of it to write its command."""
+
+    jobs: Sequence[JobExecutorInterface]
+    output: tuple[str, ...] = field(default=(), init=False)  # so that no temporary file is looked for
+
+    @property
+    def attempt(self) -> int:
+        """The attempt of all of them."""
+        return int(self.jobs[0].attempt)
+
+    @property
+    def jobid(self) -> Any:
+        """The id of the first."""
+        return self.jobs[0].jobid
+
+    @property
+    def rules(self) -> list[str]:
+        """Their rules."""
+        return sorted({rule for job in self.jobs for rule in job.rules})
+
+    @property
+    def is_updated(self) -> bool:
+        """Whether a checkpoint changed one of them."""
+        return any(job.is_updated for job in self.jobs)
+
+    def is_group(self) -> bool:
+        """Tell that it is no group of Snakemake's, which would fail as a whole."""
+        return False
+
+    def get_target_spec(self) -> list[Any]:
+        """Return what the command has to make."""
+        return [target for job in self.jobs for target in job.get_target_spec()]
+
+    def get_wait_for_files(self) -> list[str]:
+        """Return the files that all of them need."""
+        return list(dict.fromkeys(str(file) for job in self.jobs for file in job.get_wait_for_files()))
+
+
+def share_of(job: JobExecutorInterface, unneeded_temp_files: Iterable[str]) -> Fraction:
+    """Return the part of a submission that a job takes; 1 if it cannot share.
+
+    Whether a job of a pack has ended well is seen by its outputs, so one without any cannot share; nor can one whose
+    outputs are removed as soon as they are there.
+    """
+    pack = 1 if job.is_group() else job.resources.get("pack", 1)
+    if not isinstance(pack, int) or pack < 1:
+        raise ValueError(f"the resource pack is {pack!r}; expected how many such jobs fill a submission, 1 or more")
+    return Fraction(1, pack) if pack > 1 and len(job.output) and not any(unneeded_temp_files) else Fraction(1)
+
+
+def packed(members: Iterable[Member], most: int) -> list[list[Member]]:
+    """Return members in order, those together that share a submission, at most `most` in one."""
+    packs: list[list[Member]] = []
+    open_packs: dict[object, list[Member]] = {}
+    for member in members:
+        kind = _kind(member.job)
+        pack = open_packs.get(kind)
+        if pack is None or len(pack) >= most or sum(m.share for m in pack) + member.share > 1:
+            pack = open_packs[kind] = []
+            packs.append(pack)
+        pack.append(member)
+    return packs
+
+
+def resources(jobs: Sequence[JobExecutorInterface]) -> dict[str, int | str]:
+    """Return the resources of jobs that run one after another."""
+    together: dict[str, int | str] = {}
+    for job in jobs:
+        for name, value in job.resources.items():
+            if name not in together or not isinstance(value, int):
+                together[name] = value
+            else:
+                together[name] = (sum if name in SUMMED else max)((int(together[name]), value))
+    return together
+
+
+def _kind(job: JobExecutorInterface) -> object:
+    """Return what jobs have to have in common: all but the sizes of their resources."""
+    if job.is_group():
+        return id(job)
+    names = {n: None if isinstance(v, int) else v for n, v in job.resources.items() if n not in NOT_A_SIZE}
+    return job.name, job.attempt, job.threads, tuple(sorted(names.items(), key=str))

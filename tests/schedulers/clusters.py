@@ -1,0 +1,97 @@
+"""Real schedulers behind one face, for tests that hold for each of them."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from helpers import CLONE, environment
+
+SITES = CLONE / "docs" / "sites" / "divvy_config.yaml"
+QUICK = ["--latency-wait", "2", "--seconds-between-status-checks", "2"]
+
+
+@dataclass
+class Cluster:
+    """A scheduler that runs here, and the words of its commands."""
+
+    package: str
+    env: dict[str, str]
+    queue: Callable[[], list[str]]
+    tell: Callable[..., str]  # runs one of its commands
+    cancel: str
+    held: str  # submission command of jobs that stay in the queue
+    options: list[str] = field(default_factory=list)
+
+    def snakemake(self, folder: Path, *options: str, config: Path = SITES, path: Path | None = None) -> list[str]:
+        """Return the command of a run in `folder` by its Snakefile."""
+        package = ["--divvy-config", str(config), "--divvy-compute-package", self.package]
+        return ["snakemake", "--executor", "divvy", "--jobs", "300", *package, *QUICK, *options]
+
+    def start(self, folder: Path, *options: str, config: Path = SITES, path: Path | None = None):
+        """Start a run in the background; `path` goes first in PATH."""
+        env = environment() | {key: value for key, value in self.env.items() if key != "PATH"}
+        env["PATH"] = os.pathsep.join([*([str(path)] if path else []), env["PATH"], self.env.get("PATH", "")])
+        return subprocess.Popen(
+            self.snakemake(folder, *options, config=config),
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, folder: Path, *options: str, config: Path = SITES, path: Path | None = None) -> tuple[int, str]:
+        """Run to the end; return the exit status and what was said."""
+        return finish(self.start(folder, *options, config=config, path=path))
+
+    def config(self, folder: Path, command: str) -> Path:
+        """Write a divvy configuration like that of `docs`, with another submission command."""
+        config = yaml.safe_load(SITES.read_text())
+        package = config["compute_packages"][self.package]
+        package["submission_template"] = str(SITES.parent / package["submission_template"])
+        package["submission_command"] = command
+        path = folder / "divvy_config.yaml"
+        path.write_text(yaml.safe_dump({"compute_packages": {self.package: package}}))
+        return path
+
+
+def finish(process: subprocess.Popen, seconds: float = 240) -> tuple[int, str]:
+    """Wait for a run; return its exit status and what it said."""
+    try:
+        said, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        said, _ = process.communicate()
+        raise AssertionError(f"no end after {seconds} s:\n{said}") from None
+    return process.returncode, said
+
+
+def workflow(folder: Path, rules: str, targets: Sequence[object] = (0,)) -> None:
+    """Write a Snakefile that makes <target>.txt for all targets; `rules` is the body of the rule `job`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    head = f"rule all:\n    input: expand('{{n}}.txt', n={list(targets)!r})\n\n\nrule job:\n    output: '{{n}}.txt'\n"
+    (folder / "Snakefile").write_text(head + rules)
+
+
+def shell(*lines: str) -> str:
+    """Return a shell directive; braces are Snakemake's."""
+    return "    shell: r'''\n" + "\n".join(lines) + "\n'''\n"
+
+
+def count(path: Path) -> int:
+    """Return how many lines a file has that may not exist yet."""
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def wait_until(ready: Callable[[], object], seconds: float = 90) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
