@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import one_host_sge
+import one_host_slurm
 from helpers import CLONE, DATA, need, script, succeed
-from one_host_slurm import OneHostSlurm, unavailable
+from one_host_sge import OneHostGridEngine
+from one_host_slurm import OneHostSlurm
 
 settings.register_profile("ci", derandomize=True)  # the same examples each time
 if os.environ.get("CI"):
@@ -30,12 +33,26 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "demo"
 
 
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder first in PATH, for stand-ins of a scheduler's commands."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneHostSlurm]:
     """A running Slurm."""
-    reason = unavailable()
+    reason = one_host_slurm.unavailable()
     need(not reason, "slurm", reason)
-    server = OneHostSlurm(tmp_path_factory.mktemp("slurm"))
-    server.start()
-    yield server
-    server.stop()
+    with OneHostSlurm(tmp_path_factory.mktemp("slurm")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def grid_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneHostGridEngine]:
+    """A running Grid Engine."""
+    reason = one_host_sge.unavailable()
+    need(not reason, "grid_engine", reason)
+    with OneHostGridEngine(tmp_path_factory.mktemp("grid_engine")) as server:
+        yield server

@@ -75,6 +75,18 @@ def script(name: str, *options: str | Path, folder: Path) -> subprocess.Complete
     return command(sys.executable, CLONE / "scripts" / name, *options, folder=folder)
 
 
+def stand_in(folder: Path, name: str, script: str) -> None:
+    """Write a command that does what `script` says and adds its arguments to <name>.calls."""
+    path = folder / name
+    path.write_text(f'#!/bin/bash\nprintf "%s\\n" "$*" >> {folder}/{name}.calls\n{script}\n')
+    path.chmod(0o755)
+
+
+def calls(folder: Path, name: str) -> list[str]:
+    """Return the arguments of each call of a stand-in."""
+    return (folder / f"{name}.calls").read_text().splitlines()
+
+
 def link_profile(folder: Path) -> None:
     """Let `snakemake --profile divvy` work in `folder`."""
     (folder / "divvy").symlink_to(CLONE / "profiles" / "divvy")

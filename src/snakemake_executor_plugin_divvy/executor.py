@@ -91,7 +91,9 @@ class Executor(RemoteExecutor):
         """Run jobs. SIGTERM now ends the run like Ctrl-C: otherwise Snakemake would wait for what is in the queue."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-        super().run_jobs(jobs)
+        assert self.submissions is not None
+        with self.submissions.lock:  # all of them are there before packs are made of them
+            super().run_jobs(jobs)
         self.wake.set()
 
     def run_job(self, job: JobExecutorInterface) -> None:
@@ -221,7 +223,8 @@ class Executor(RemoteExecutor):
 
     def get_job_args(self, job: JobExecutorInterface, **kwargs: Any) -> str:
         """Return the arguments of the job's call, without the controller's temporary folders."""
-        arguments = RealExecutor.get_job_args(self, job, **kwargs)
+        one_after_another = {"cores": job.threads} if isinstance(job, Pack) else {}
+        arguments = RealExecutor.get_job_args(self, job, **kwargs | one_after_another)
         passing = str(self.workflow.sourcecache.runtime_cache_path)
         wait_for = [str(file) for file in job.get_wait_for_files() if not str(file).startswith(passing)]
         if len(wait_for) <= INLINE_FILES:
@@ -254,8 +257,10 @@ class Executor(RemoteExecutor):
     def succeeded(self, member: Member, submission: Submission) -> None:
         """Report a job that has ended well."""
         self._note(member, "", submission)
-        if submission.exit is None and self.workflow.executor_settings.prune_logs:
-            for path in (submission.files.log, submission.files.submission_script):
+        if submission.well and self.workflow.executor_settings.prune_logs:
+            files = submission.files
+            own = files.log.with_name(f"{self._name([member.job])}.{files.name.rpartition('.')[2]}.log")
+            for path in (own, files.log, files.submission_script):
                 path.unlink(missing_ok=True)
         self.report_job_success(member.info)
 

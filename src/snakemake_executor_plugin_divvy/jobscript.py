@@ -153,7 +153,7 @@ def shell_quoted(command: str) -> str:
     return before + module + " ".join(words)
 
 
-def tail(path: Path, lines: int = 20) -> list[str]:
+def tail(path: Path, lines: int = 40) -> list[str]:
     """Return the last lines of a file that may not exist."""
     try:
         with path.open("rb") as file:

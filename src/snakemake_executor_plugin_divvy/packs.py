@@ -15,7 +15,7 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_executor_plugin_divvy.journal import Ticket
 
 SUMMED = {"runtime"}  # resources that add up when jobs run one after another; of all others the largest counts
-NOT_A_SIZE = {"pack", "tmpdir"}
+IGNORED = {"pack", "tmpdir", "mem", "disk"}  # the last are text for people, derived from mem_mb and disk_mb
 
 
 @dataclass(eq=False)
@@ -50,6 +50,11 @@ class Pack:
     def jobid(self) -> Any:
         """The id of the first."""
         return self.jobs[0].jobid
+
+    @property
+    def threads(self) -> int:
+        """The threads of each."""
+        return int(self.jobs[0].threads)
 
     @property
     def rules(self) -> list[str]:
@@ -116,5 +121,5 @@ def _kind(job: JobExecutorInterface) -> object:
     """Return what jobs have to have in common: all but the sizes of their resources."""
     if job.is_group():
         return id(job)
-    names = {n: None if isinstance(v, int) else v for n, v in job.resources.items() if n not in NOT_A_SIZE}
+    names = {n: None if isinstance(v, int | float) else v for n, v in job.resources.items() if n not in IGNORED}
     return job.name, job.attempt, job.threads, tuple(sorted(names.items(), key=str))

@@ -146,7 +146,8 @@ class Scheduler:
         done = run(_with_ids(command, ids))
         if done.returncode and not re.search(self.forgotten, done.stderr + done.stdout):
             raise SchedulerError(_complaint(done))
-        return {job: state for job, state in parse(done.stdout).items() if job in ids}
+        wanted = set(ids)
+        return {job: state for job, state in parse(done.stdout).items() if job in wanted}
 
 
 @dataclass(frozen=True)
@@ -219,9 +220,13 @@ def _complaint(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _birth(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks: numbers of processes are used again."""
+    """Return when a process started, in the kernel's ticks: numbers of processes are used again.
+
+    One that has ended, and that nobody has asked after, has no birth any more.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] == "Z" else fields[19]
     except (OSError, IndexError):
         return "0"
 

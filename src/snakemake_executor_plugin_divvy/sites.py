@@ -27,44 +27,102 @@ def grid_engine_queue(text: str) -> States:
     return {job.findtext("JB_job_number", ""): State(job.findtext("state", "")) for job in jobs}
 
 
+# fields 6, 12 `failed`, 13 and 14 of the accounting file
+ACCOUNT = re.compile(r"(?:[^:]*:){5}(?P<id>\d+):(?:[^:]*:){5}(?P<failed>\d+):(?P<status>\d+):(?P<seconds>\d+)")
+
+
 def grid_engine_accounts(text: str) -> States:
-    """Return the ends of jobs in lines of the accounting file: field 6 is the id, 12 `failed`, 13 the exit status."""
+    """Return the ends of jobs in lines of the accounting file.
+
+    `failed` 37 is said of all limits alike: the requests, with h_rt in seconds, tell which one it was.
+    """
     states = {}
     for line in text.splitlines():
-        fields = line.split(":")
-        if len(fields) > 12 and fields[5].isdigit():
-            failed, status = fields[11], fields[12]
-            name = "COMPLETED" if (failed, status) == ("0", "0") else "FAILED"
-            states[fields[5]] = State(name, "" if name == "COMPLETED" else f"failed {failed}, exit status {status}")
+        if found := ACCOUNT.match(line):
+            job, failed, status, seconds = found.groups()
+            limit = re.search(r"[ ,]h_rt=(\d+)", line)
+            in_time = not limit or int(seconds) < int(limit[1])
+            over = "h_vmem" if in_time and "h_vmem=" in line else "h_rt"
+            reason = f"failed {failed}, exit status {status}" + (f", over {over}" if failed == "37" else "")
+            well = (failed, status) == ("0", "0")
+            states[job] = State("COMPLETED") if well else State("FAILED", reason)
+    return states
+
+
+def lsf_jobs(text: str) -> States:
+    """Return the states in lines `id|state|exit code|reason of the end|reason to wait`, in which `-` is nothing.
+
+    >>> lsf_jobs("7|EXIT|130|TERM_OWNER: job killed by owner|-")
+    {'7': State(name='EXIT', reason='exit status 130, TERM_OWNER: job killed by owner')}
+    """
+    states = {}
+    for line in text.splitlines():
+        job, *fields = (field.strip(" ;") for field in line.split("|"))
+        if len(fields) > 1:
+            state, code, *reasons = fields
+            said = [f"exit status {code}" if code.isdigit() else "-", *reasons]
+            states[job] = State(state, ", ".join(reason for reason in said if reason not in ("", "-")))
     return states
 
 
 def pbs_jobs(text: str) -> States:
-    """Return the states in what `qstat -f` prints; ids are the numbers before the server's name."""
-    states = {}
+    """Return the states in what `qstat -f` prints, by whole ids (1234.server) and by their numbers alone."""
+    states: States = {}
     for block in re.split(r"^Job Id: ", text.replace("\n\t", ""), flags=re.MULTILINE)[1:]:
-        values = dict(re.findall(r"^\s+(\w+) = (.*)$", block, re.MULTILINE))
+        job = block.partition("\n")[0].strip()
+        values = dict(re.findall(r"^\s+([\w.]+) = (.*)$", block, re.MULTILINE))
         status = values.get("Exit_status", values.get("exit_status", ""))
-        reason = ", ".join(filter(None, [f"exit status {status}" if status else "", values.get("comment", "")]))
-        states[block.partition(".")[0].strip()] = State(values.get("job_state", ""), reason)
+        used, limit = values.get("resources_used.walltime", ""), values.get("Resource_List.walltime", "")
+        over = status not in ("", "0") and limit and (len(used), used) >= (len(limit), limit)  # both are HH:MM:SS
+        reasons = [f"exit status {status}" if status else "", "over walltime" if over else "", values.get("comment")]
+        state = State(values.get("job_state", ""), ", ".join(filter(None, reasons)))
+        states |= {job: state, job.partition(".")[0]: state}
     return states
 
 
 ENDED_BY_SLURM = "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT"
-PBS_REASONS = {
-    r"exit status (271|143)\b.*walltime|walltime.*exceeded|exit status -(11|29)\b": "TIMEOUT",
-    r"mem.*exceeded|exit status -(10|27|28)\b": "OUT_OF_MEMORY",
-    r"exit status (271|265)\b": "CANCELLED",
-    r"exit status 0\b": "COMPLETED",
-    r"": "FAILED",
+PBS_ID = r"^(\d+(?:\.[\w.-]+)?)\s*$"  # alone on its line: a site's qsub may print notes before it
+
+# from patterns of state and reason to the words that messages use; the first that is found counts
+GRID_ENGINE_REASONS = {
+    "over h_vmem": "OUT_OF_MEMORY",
+    "over h_rt": "TIMEOUT",
+    r"failed 19\b": "NODE_FAIL",  # what watches over the job died with it
+    r"exit status (137|143)\b": "KILLED",
 }
+LSF_REASONS = {
+    "TERM_(MEMLIMIT|SWAP)": "OUT_OF_MEMORY",
+    "TERM_(RUNLIMIT|CPULIMIT|DEADLINE|WINDOW|REMOVE_HUNG_JOB)": "TIMEOUT",
+    r"TERM_\w*(OWNER|ADMIN|BUCKET_KILL)": "CANCELLED",
+    "ZOMBI|TERM_RC": "NODE_FAIL",
+    "TERM_PREEMPT": "PREEMPTED",
+    r"TERM_EXTERNAL_SIGNAL|exit status (130|137|143)\b": "KILLED",
+    "^EXIT": "FAILED",
+    "^DONE": "COMPLETED",
+}
+ANY_PBS_REASONS = {
+    "over walltime": "TIMEOUT",
+    r"exit status -[456]\b": "NODE_FAIL",  # the node went down, and ended the job when it came up again
+    "[Pp]reempt": "PREEMPTED",
+    r"and terminated|exit status (271|143)\b": "CANCELLED",
+    r"exit status (265|137)\b": "KILLED",
+    r"exit status 0\b": "COMPLETED",
+    "": "FAILED",
+}
+PBS_REASONS = {
+    r"exceeded resource (walltime|cput)|exit status -2[89]\b": "TIMEOUT",
+    r"exceeded resource v?mem|exit status -2[67]\b": "OUT_OF_MEMORY",
+    r"exit status -(14|20)\b": "NODE_FAIL",
+    **ANY_PBS_REASONS,
+}
+TORQUE_REASONS = {r"exit status -1[12]\b": "TIMEOUT", r"exit status -10\b": "OUT_OF_MEMORY", **ANY_PBS_REASONS}
 
 SCHEDULERS: dict[str, Scheduler] = {
     "here": Here("here", commands=(".", "source", "sh", "bash")),
     "slurm": Scheduler(
         "slurm",
         commands=("sbatch",),
-        job_id=r"^(?:Submitted batch job )?(\d+)",
+        job_id=r"^(?:Submitted batch job )?(\d+)(?:;\S+| on cluster \S+)?\s*$",
         query=("squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%r", "--jobs", "IDS,"),
         forgotten="Invalid job id",
         accounting=("sacct", "-X", "-n", "-P", "--format=JobIDRaw,State,Reason", "--jobs", "IDS,"),
@@ -77,36 +135,29 @@ SCHEDULERS: dict[str, Scheduler] = {
     "grid_engine": Scheduler(
         "grid_engine",
         commands=("qsub",),
-        job_id=r"(?:^|[Jj]ob(?:-array)? )(\d+)",
+        job_id=r"^(?:Your job )?(\d+)(?: \(.*submitted)?\s*$",
         query=("qstat", "-xml", "-u", "USER"),
         states_in=grid_engine_queue,
         accounting=("sh", "-c", 'tail -n 100000 "$SGE_ROOT/${SGE_CELL:-default}/common/accounting"'),
         accounts_in=grid_engine_accounts,
         final=frozenset(["COMPLETED", "FAILED"]),
-        pending="^[Rh]*q",
-        stuck="^E",
-        reasons={"exit status (137|265)": "KILLED", "exit status 152": "TIMEOUT"},
+        pending="^[^E]*q",
+        stuck="^h|E",
+        reasons=GRID_ENGINE_REASONS,
         cancel=("qdel", "IDS,"),
         memory=memory_in("M"),
     ),
     "lsf": Scheduler(
         "lsf",
         commands=("bsub",),
-        job_id=r"Job <(\d+)>",
-        query=("bjobs", "-a", "-noheader", "-o", "jobid stat exit_reason pend_reason delimiter='|'", "IDS"),
-        forgotten="is not found",
-        final=frozenset(["DONE", "EXIT"]),
-        pending="^(PEND|PSUSP|WAIT)",
-        stuck="^PSUSP",
-        reasons={
-            "TERM_(MEMLIMIT|SWAP)": "OUT_OF_MEMORY",
-            "TERM_(RUN|CPU)LIMIT": "TIMEOUT",
-            "TERM_(FORCE_)?(OWNER|ADMIN)": "CANCELLED",
-            "TERM_(ZOMBIE|UNKNOWN_HOST|RC)|host": "NODE_FAIL",
-            "TERM_PREEMPT": "PREEMPTED",
-            "^EXIT": "FAILED",
-            "^DONE": "COMPLETED",
-        },
+        job_id=r"Job <(\d+)> is submitted",
+        query=("bjobs", "-a", "-noheader", "-o", "jobid stat exit_code exit_reason pend_reason delimiter='|'", "IDS"),
+        states_in=lsf_jobs,
+        forgotten="is not found|No (unfinished |matching )?job found",
+        final=frozenset(["DONE", "EXIT", "ZOMBI"]),
+        pending="^(PEND|PSUSP|WAIT|FWD_PEND)",
+        stuck="^(PSUSP|UNKWN)|no suitable hosts",
+        reasons=LSF_REASONS,
         cancel=("bkill", "IDS"),
         memory=memory_in("MB"),
         time=time_hm,
@@ -114,13 +165,15 @@ SCHEDULERS: dict[str, Scheduler] = {
     "pbs": Scheduler(  # OpenPBS and PBS Professional
         "pbs",
         commands=("qsub",),
-        job_id=r"^(\d+)",
-        query=("qstat", "-x", "-f", "IDS"),
+        job_id=PBS_ID,
+        query=("qstat", "-f", "IDS"),
         states_in=pbs_jobs,
-        forgotten="Unknown Job Id",
+        forgotten="Unknown Job Id|Job has finished",
+        accounting=("qstat", "-x", "-f", "IDS"),  # fails altogether where no history is kept
+        accounts_in=pbs_jobs,
         final=frozenset("FX"),
-        pending="^[QHW]",
-        stuck="^H|Not Running: .*(never|exceeds|too)",
+        pending="^[QHTW]",
+        stuck="^H|[Nn]ever [Rr]un",
         reasons=PBS_REASONS,
         cancel=("qdel", "IDS"),
         memory=memory_in("mb"),
@@ -128,18 +181,18 @@ SCHEDULERS: dict[str, Scheduler] = {
     "torque": Scheduler(
         "torque",
         commands=("qsub",),
-        job_id=r"^(\d+)",
+        job_id=PBS_ID,
         query=("qstat", "-f", "IDS"),
         states_in=pbs_jobs,
         forgotten="Unknown Job Id",
         final=frozenset("C"),
-        pending="^[QHW]",
+        pending="^[QHTW]",
         stuck="^H",
-        reasons=PBS_REASONS,
+        reasons=TORQUE_REASONS,
         cancel=("qdel", "IDS"),
         memory=memory_in("mb"),
     ),
-    "unknown": Unknown("unknown", commands=(), job_id=r"(\d[\w.-]*|\S+)"),
+    "unknown": Unknown("unknown", commands=(), job_id=r"(\d[\w.-]*|\b(?!.*\d)\S+)"),
 }
 
 
@@ -160,11 +213,11 @@ def choose(name: str | None, submission_command: str) -> Scheduler:
 
 
 def _owner_of_qsub() -> str:
-    """Three schedulers submit by qsub: only Grid Engine has qconf, and only Torque's qstat lacks a pbs_version."""
+    """Three schedulers submit by qsub: only Grid Engine has qconf, and only Torque's qstat says `version: 6.1.2`."""
     if shutil.which("qconf"):
         return "grid_engine"
     try:
-        version = run(["qstat", "--version"])
+        said = run(["qstat", "--version"])
     except SchedulerError:
         return "pbs"
-    return "pbs" if "pbs" in (version.stdout + version.stderr).lower() else "torque"
+    return "torque" if re.search("^version:", said.stdout + said.stderr, re.IGNORECASE | re.MULTILINE) else "pbs"

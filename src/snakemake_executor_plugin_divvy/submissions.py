@@ -38,6 +38,7 @@ class Submission:
     over: float | None = None  # since when it looks ended
     verdict: State | None = None  # its final state
     misses: int = 0  # how often in a row the scheduler did not know it
+    well: bool = False  # whether it said so itself
     left: bool = False  # by an earlier run, and not seen alive since
 
 
@@ -118,6 +119,7 @@ class Submissions:
         for submission in list(self.active):
             status = submission.files.exit_status() if submission.files.status.name in found else None
             if status == 0:
+                submission.well = True
                 self._end(submission)
                 for member in submission.members:
                     self.owner.succeeded(member, submission)
@@ -172,22 +174,25 @@ class Submissions:
         patience = REASON_SECONDS if self.scheduler.final else 0
         for submission in list(self.active):
             waited = now - submission.over if submission.over is not None else -1
-            word = self.scheduler.word(submission.verdict) if submission.verdict else ""
+            word, said = self._verdict(submission)
             if submission.exit is not None:
                 grace = self.grace if len(submission.members) > 1 else 0  # to see what became of each of them
                 if waited >= grace and (submission.verdict or waited >= patience):
                     status = f"exit status {submission.exit}"
-                    plain = word in ("", "FAILED", "COMPLETED")
-                    said = "" if plain else f" ({self.scheduler.name}: {word})"
-                    self._fail(submission, status if plain else word, status + said)
+                    plain = word in ("unknown", "FAILED")
+                    self._fail(submission, status if plain else word, status if plain else f"{status} ({said})")
             elif waited >= self.grace and (submission.verdict or submission.misses >= MISSES):
-                said = str(submission.verdict or "no longer known").replace(word, word or "", 1)
-                said = said if word in said else f"{word}: {said}"
-                self._fail(
-                    submission, word or "unknown", f"ended without an exit status ({self.scheduler.name}: {said})"
-                )
+                self._fail(submission, word, f"ended without an exit status ({said})")
             elif self._silent(submission) > self.lost_after:
                 self._fail(submission, "unknown", f"nothing was heard of it for {self.lost_after / 60:g} minutes")
+
+    def _verdict(self, submission: Submission) -> tuple[str, str]:
+        """Return what the scheduler says of the end of a submission: in a word, and whole."""
+        if submission.verdict is None:
+            return "unknown", f"{self.scheduler.name}: no longer known"
+        word, said = self.scheduler.word(submission.verdict), str(submission.verdict)
+        said = said if word in said else f"{word}: {said}"
+        return "unknown" if word == "COMPLETED" else word, f"{self.scheduler.name}: {said}"
 
     def _silent(self, submission: Submission) -> float:
         """Return for how long (s) nothing was heard of a job that nobody can be asked after."""
@@ -198,9 +203,9 @@ class Submissions:
     def _fail(self, submission: Submission, word: str, reason: str) -> None:
         """End a submission otherwise than well, each job in it for itself."""
         self._end(submission)
+        submission.files.take_back()  # lest it starts after all
         members = submission.members
         if submission.left:
-            submission.files.take_back()
             self.waiting += members
             self.logger.info(f"divvy: job {submission.id} of an earlier run is dead, its jobs are submitted anew")
             return

@@ -1,33 +1,16 @@
 """Schedulers: what their commands print, read by records; the commands here are stand-ins that print it."""
 
-import os
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from helpers import calls, stand_in
 from snakemake_executor_plugin_divvy.schedulers import SchedulerError, State
 from snakemake_executor_plugin_divvy.sites import SCHEDULERS, choose
 
 SLURM, HERE = SCHEDULERS["slurm"], SCHEDULERS["here"]
-
-
-@pytest.fixture
-def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder first in PATH for stand-ins; each writes its arguments to <name>.calls."""
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    return tmp_path
-
-
-def stand_in(folder: Path, name: str, script: str) -> None:
-    path = folder / name
-    path.write_text(f'#!/bin/bash\nprintf "%s\\n" "$*" >> {folder}/{name}.calls\n{script}\n')
-    path.chmod(0o755)
-
-
-def calls(folder: Path, name: str) -> list[str]:
-    return (folder / f"{name}.calls").read_text().splitlines()
 
 
 @pytest.mark.parametrize(

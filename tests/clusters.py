@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -25,19 +25,14 @@ class Cluster:
     tell: Callable[..., str]  # runs one of its commands
     cancel: str
     held: str  # submission command of jobs that stay in the queue
-    options: list[str] = field(default_factory=list)
 
-    def snakemake(self, folder: Path, *options: str, config: Path = SITES, path: Path | None = None) -> list[str]:
-        """Return the command of a run in `folder` by its Snakefile."""
-        package = ["--divvy-config", str(config), "--divvy-compute-package", self.package]
-        return ["snakemake", "--executor", "divvy", "--jobs", "300", *package, *QUICK, *options]
-
-    def start(self, folder: Path, *options: str, config: Path = SITES, path: Path | None = None):
+    def start(self, folder: Path, *options: str, config: Path = SITES, path: Path | None = None) -> subprocess.Popen:
         """Start a run in the background; `path` goes first in PATH."""
         env = environment() | {key: value for key, value in self.env.items() if key != "PATH"}
         env["PATH"] = os.pathsep.join([*([str(path)] if path else []), env["PATH"], self.env.get("PATH", "")])
+        package = ["--divvy-config", str(config), "--divvy-compute-package", self.package]
         return subprocess.Popen(
-            self.snakemake(folder, *options, config=config),
+            ["snakemake", "--executor", "divvy", "--jobs", "300", *package, *QUICK, *options],
             cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
