@@ -1,6 +1,7 @@
 # make run     the demo project, from nothing to a matrix, through `snakemake --profile divvy`
 # make test    all tests      make check   lint and types      make demo   only the demo project's files
 # make bench   counting compared with other tools on simulated reads
+# make bench-executors   this executor compared with others on a Slurm of its own
 # make lock    choose the versions of requirements.lock anew
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ DEMO := demo/project_config.yaml
 SOURCES := scripts src tests benchmarks
 
 .DELETE_ON_ERROR:
-.PHONY: install demo run test check bench project lock clean
+.PHONY: install demo run test check bench bench-executors project lock clean
 
 install: $(INSTALLED)
 
@@ -48,6 +49,10 @@ check: $(INSTALLED)
 # 20 M reads and 100,000 regions take a quarter of an hour; less: make bench BENCH="--reads 2000000 --rounds 1"
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+# needs root and Slurm's programs, and takes an hour; less: make bench-executors BENCH="--install --jobs 8"
+bench-executors: $(INSTALLED)
+	$(BIN)/python benchmarks/executors.py $(BENCH)
 
 # a folder of your own from which `snakemake --profile divvy` works: make project DIR=~/my_cohort
 project: $(INSTALLED)

@@ -46,11 +46,13 @@ rule job:
     resources: mem_mb=700, runtime=10
     shell: "touch {{output}}"
 """
-# what the executors of this comparison have in common in the call of a job
+# the call of a job, as executors write it
 JOB = """\
--m snakemake --snakefile Snakefile --target-jobs job:n={n} --allowed-rules job --cores 1 --attempt 1 --force-use-threads
---force --keep-target-files --keep-storage-local-copies --max-inventory-time 0 --nocolor --notemp --no-hooks --nolock
---ignore-incomplete --verbose --rerun-triggers mtime input --latency-wait 5 --scheduler greedy --mode remote
+-m snakemake --snakefile Snakefile --target-jobs job:n={n} --allowed-rules job --cores all --attempt 1 --force-use-threads
+--force --target-files-omit-workdir-adjustment --max-inventory-time 0 --retries 0 --nocolor --no-hooks --nolock
+--ignore-incomplete --rerun-triggers input code mtime params software-env --conda-frontend conda --shared-fs-usage
+input-output storage-local-copies software-deployment software-deployment-cache persistence sources source-cache
+--latency-wait 5 --scheduler ilp --default-resources base64//dG1wZGlyPXN5c3RlbV90bXBkaXI= --mode remote
 """
 WRAPPER = """\
 #!/bin/sh
@@ -176,10 +178,7 @@ def wait(process: subprocess.Popen[bytes], seconds: float) -> tuple[str, float]:
 
     def end() -> None:
         late.set()
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            time.sleep(15)
+        os.killpg(process.pid, signal.SIGKILL)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
@@ -217,15 +216,15 @@ def run(executor: Executor, jobs: int, folder: Path, timeout: float) -> Result:
     return Result(wall, cpu, machine, Counter(calls.read_text().split()), outputs, end)
 
 
-def floor(folder: Path, jobs: int) -> Result:
-    """Run the calls of some jobs by xargs, as many at a time as there are cores; return the times of one job."""
+def floor(folder: Path, jobs: int, slots: int) -> Result:
+    """Run the calls of the jobs by xargs, as many at a time as Slurm would; return the times of one job."""
     where = Path(tempfile.mkdtemp(prefix="floor-", dir=folder))
     (where / "Snakefile").write_text(SNAKEFILE.format(jobs=jobs))
     command = f"{shlex.quote(sys.executable)} {' '.join(JOB.split()).format(n='{}')} 2>&1"
     with (where / "snakemake.log").open("wb") as log:
         before, start = busy(), time.monotonic()
         process = subprocess.Popen(
-            ["xargs", "-P", str(cores()), "-I", "{}", "sh", "-c", command],
+            ["xargs", "-P", str(slots), "-I", "{}", "sh", "-c", command],
             cwd=where,
             env=environment(),
             stdin=subprocess.PIPE,
@@ -244,9 +243,9 @@ def floor(folder: Path, jobs: int) -> Result:
     return Result(wall / jobs, cpu / jobs, machine / jobs)
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+def cpus(slurm: OneHostSlurm) -> int:
+    """Return how many CPUs Slurm has, which are more than there are."""
+    return int(slurm.run("sinfo", "--noheader", "--format=%C").strip().rpartition("/")[2])
 
 
 def empty_queue(slurm: OneHostSlurm) -> None:
@@ -271,7 +270,7 @@ def table(results: Sequence[tuple[Executor, int, Result]], one: Result) -> str:
         ours = rows[0][1]
         blank = " | –" * len(COUNTED)
         lines.append(
-            f"| {jobs} | jobs alone, {cores()} at a time | – | {one.wall * jobs:.1f} | {one.wall * jobs / ours.wall:.2f} "
+            f"| {jobs} | its jobs alone | – | {one.wall * jobs:.1f} | {one.wall * jobs / ours.wall:.2f} "
             f"| – | –{blank} | – | {one.machine * jobs:.1f} |"
         )
         for executor, result in rows:
@@ -320,8 +319,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         slurm = stack.enter_context(OneHostSlurm(Path(tempfile.mkdtemp(prefix="slurm"))))
         stack.enter_context(slurm.default_place())  # jobs of the slurm executor do not hand on SLURM_CONF
         print(versions(folder, there), file=sys.stderr)
-        one = floor(folder, min(20, *args.jobs))
-        print(f"a job alone: {one.cpu:.2f} CPU s, every {one.wall:.2f} s", file=sys.stderr)
+        one = floor(folder, min(args.jobs), cpus(slurm))
+        print(
+            f"the jobs alone, {cpus(slurm)} at a time: {one.cpu:.2f} CPU s and {one.wall:.2f} s each", file=sys.stderr
+        )
         for jobs in args.jobs:
             for executor in there:
                 result = run(executor, jobs, folder, args.timeout)

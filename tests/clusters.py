@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from helpers import CLONE, environment
+from helpers import CLONE, environment, heed_ctrl_c
 
 SITES = CLONE / "docs" / "sites" / "divvy_config.yaml"
 QUICK = ["--latency-wait", "2", "--seconds-between-status-checks", "2"]
@@ -39,6 +39,7 @@ class Cluster:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=heed_ctrl_c,
         )
 
     def run(self, folder: Path, *options: str, config: Path = SITES, path: Path | None = None) -> tuple[int, str]:

@@ -2,8 +2,11 @@
 
 import csv
 import os
+import signal
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,11 @@ def environment(**more: str) -> dict[str, str]:
     """An environment in which `snakemake` and `python` are those that run the tests."""
     clean = {k: v for k, v in os.environ.items() if k not in ("DIVCFG", "SNAKEMAKE_PROFILE")}
     return clean | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"} | more
+
+
+def heed_ctrl_c() -> None:
+    """Let a process heed SIGINT also where the tests run in the background of a shell, which makes them ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def command(*words: str | Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -121,6 +129,20 @@ def write_bam(path: Path, contigs: Mapping[str, int], reads: Sequence[Read], mod
             read.reference_start = start
             read.cigarstring = cigar
             file.write(read)
+
+
+def bgzf(content: bytes, size: int = 65_280) -> bytes:
+    """Compress content into blocks of `size` bytes, wherever records end."""
+    from bgzf import END  # of the scripts, which only tests can import
+
+    blocks = b""
+    for first in range(0, len(content), size):
+        part = content[first : first + size]
+        deflater = zlib.compressobj(1, zlib.DEFLATED, -15)
+        data = deflater.compress(part) + deflater.flush()
+        blocks += b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0" + struct.pack("<H", len(data) + 25) + data
+        blocks += struct.pack("<II", zlib.crc32(part), len(part))
+    return blocks + END
 
 
 def tiny_project(folder: Path, samples: Sequence[str] = ("a", "b"), bam_folder: str = "bam") -> None:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Z][A-Z0-9_]*)\}")  # {MEM}, but not the shell's ${MEM}
 DIRECTIVE = re.compile(r"\s*#(SBATCH|\$|BSUB|PBS)\s")
@@ -33,7 +32,7 @@ class ComputePackage:
     template: Path
     submission_command: str
     text: str = field(repr=False)
-    _divvy: Any = field(repr=False)
+    settings: Mapping[str, str] = field(repr=False)  # of the package itself, by upper-case names
 
     def check(self, variables: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """Check `variables` (upper-case names) against the template, without writing anything.
@@ -58,33 +57,23 @@ class ComputePackage:
 
         Lines of scheduler directives with a variable that is empty or not given are left out.
         """
+        from looper.utils import write_submit_script  # it costs half a second, and only the controller needs it
+
         self.check(variables)
         values = self._values(variables)
-        used = set(PLACEHOLDER.findall(self.text))
-        return self._fill({k: v for k, v in values.items() if k in used}, self._kept(values), path)
+        kept = "".join(self._kept(values))
+        used = {name: values[name] for name in PLACEHOLDER.findall(kept)}
+        code = {"CODE": used.pop("CODE", "")}  # last, for divvy would fill a {MEM} within it too
+        write_submit_script(str(path), kept, used | code)
+        return path.read_text()
 
     def _values(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Return variables with the compute package's own settings as defaults."""
-        return {str(k).upper(): "" if v is None else str(v) for k, v in self._divvy.compute.items()} | dict(variables)
+        return {**self.settings, **variables}
 
     def _kept(self, values: Mapping[str, str]) -> list[str]:
         lines = self.text.splitlines(keepends=True)
         return [line for line in lines if not (DIRECTIVE.match(line) and _missing(line, values))]
-
-    def _fill(self, variables: Mapping[str, str], lines: list[str], path: Path) -> str:
-        """Let divvy fill the lines; CODE goes last, for divvy would fill a {MEM} within it too."""
-        spelling = {str(key).upper(): key for key in self._divvy.compute}  # a key spelt otherwise would not replace it
-        ordered = {spelling.get(k, k.lower()): v for k, v in variables.items() if k != "CODE"}
-        ordered[spelling.get("CODE", "code")] = variables.get("CODE", "")
-        template = path.with_name(path.name + ".template")
-        template.write_text("".join(lines))
-        self._divvy.compute["submission_template"] = str(template)
-        try:
-            self._divvy.write_script(str(path), ordered)
-        finally:
-            self._divvy.compute["submission_template"] = str(self.template)
-            template.unlink()
-        return path.read_text()
 
 
 def load_package(config: str | None, name: str) -> ComputePackage:
@@ -114,7 +103,8 @@ def load_package(config: str | None, name: str) -> ComputePackage:
             f"{path}: the submission template of the compute package {name!r} cannot be read: {template}: "
             f"{error.strerror}; relative paths are relative to the configuration's folder"
         ) from error
-    return ComputePackage(name, path, template, str(settings["submission_command"]).strip(), text, divvy)
+    defaults = {str(key).upper(): "" if value is None else str(value) for key, value in divvy.compute.items()}
+    return ComputePackage(name, path, template, str(settings["submission_command"]).strip(), text, defaults)
 
 
 def find_config(given: str | None) -> Path:

@@ -29,9 +29,11 @@ BEGIN = time.time()  # when this process began, before it planned anything
 SHORTEST_POLL, LONGEST_POLL = 0.2, 2.0  # seconds between looks for exit-status files
 WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
 INLINE_FILES = 20  # files to wait for that fit on a command line
-ONCE = (
-    "--preemptible-rules --preemptible-retries 0"  # a rule's own `retries` are for this process, which can ask for more
-)
+# a rule's own `retries` are for this process, which can ask for more memory; without its limit of jobs a second the
+# Snakemake of a single job does not wait for a second at its end
+ONCE = "--preemptible-rules --preemptible-retries 0"
+AT_ONCE = "--max-jobs-per-timespan 1000000/0s"
+TOGETHER = "--keep-going"
 IMPLICIT_RESOURCES = {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "tmpdir", "pack"}
 
 
@@ -44,6 +46,7 @@ class Executor(RemoteExecutor):
         self.wake = threading.Event()
         self.poll_seconds = SHORTEST_POLL
         self.serial = 0
+        self.batch: list[Member] = []
         self.reported: set[str] = set()
         self.ended: list[summary.Ended] = []
         self.gone: list[SubmittedJobInfo] = []  # reported, but still in the list of the base class
@@ -91,9 +94,10 @@ class Executor(RemoteExecutor):
         """Run jobs. SIGTERM now ends the run like Ctrl-C: otherwise Snakemake would wait for what is in the queue."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
+        super().run_jobs(jobs)
         assert self.submissions is not None
-        with self.submissions.lock:  # all of them are there before packs are made of them
-            super().run_jobs(jobs)
+        self.submissions.add(self.batch)
+        self.batch = []
         self.wake.set()
 
     def run_job(self, job: JobExecutorInterface) -> None:
@@ -117,7 +121,7 @@ class Executor(RemoteExecutor):
             )
             self.submissions.adopt(left, member, min(job.threads, self.submissions.capacity))
         else:
-            self.submissions.add(member)
+            self.batch.append(member)
 
     def _check(self, job: JobExecutorInterface) -> None:
         """Report what is wrong with a job's resources while nothing has been written."""
@@ -162,7 +166,8 @@ class Executor(RemoteExecutor):
         files = JobFiles(self.logdir / safe_name(jobs[0].name), self.journal.state, f"{self._name(jobs)}.{unique}")
         files.logs.mkdir(parents=True, exist_ok=True)
         call = jobs[0] if len(jobs) == 1 else Pack(tuple(jobs))
-        command = f"{self.format_job_exec(call)} {ONCE}" + (" --keep-going" if len(jobs) > 1 else "")
+        last = "" if call.is_group() else AT_ONCE if len(jobs) == 1 else TOGETHER
+        command = f"{self.format_job_exec(call)} {ONCE} {last}"
         title = f"{jobs[0].name}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
         files.job_script.write_text(job_script(title, command, self.workdir, files))
         self.package.render(self._variables(jobs, files), files.submission_script)

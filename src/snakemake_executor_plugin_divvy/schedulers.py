@@ -94,7 +94,8 @@ class Scheduler:
     for the user's name. `job_id` finds the id in what a submission prints. `query` tells of the jobs in the queue;
     what it says on failure when it merely has forgotten some of them is `forgotten`. `accounting` is asked after those
     that the queue does not know. A state is `final` by its name; `pending` and `stuck` (pending for ever) are patterns
-    of state and reason. `reasons` translates patterns of state and reason to the words that messages use.
+    of state and reason. `reasons` translates patterns of state and reason to the words that messages use. Where a query
+    does not tell why a job is stuck, `explanation` finds that in what the command `explain` prints.
     """
 
     name: str
@@ -110,6 +111,8 @@ class Scheduler:
     stuck: str = r"$^"
     reasons: Mapping[str, str] = field(default_factory=dict)
     cancel: tuple[str, ...] = ()
+    explain: tuple[str, ...] = ()
+    explanation: str = r"$^"
     memory: Callable[[int], str] = memory_plain
     time: Callable[[int], str] = time_hms
 
@@ -136,6 +139,11 @@ class Scheduler:
         """Return the word for a final state that messages use: OUT_OF_MEMORY, TIMEOUT, CANCELLED …"""
         said = f"{state.name} {state.reason}"
         return next((word for pattern, word in self.reasons.items() if re.search(pattern, said)), state.name)
+
+    def why_stuck(self, job: str, state: State) -> State:
+        """Return a state with the reason that the scheduler has for it."""
+        found = re.search(self.explanation, run(_with_ids(self.explain, [job])).stdout) if self.explain else None
+        return State(state.name, found.group(1)) if found else state
 
     def cancel_jobs(self, ids: Sequence[str]) -> None:
         """Cancel jobs; those that have ended already are no error."""

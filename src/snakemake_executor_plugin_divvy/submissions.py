@@ -9,6 +9,8 @@ import os
 import re
 import threading
 import time
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,18 +71,18 @@ class Submissions:
         self.interval = 10.0  # seconds between queries
         self.lost_after = math.inf  # seconds after which a job that nobody can be asked after is given up
         self.lock = threading.RLock()
+        self.new: deque[list[Member]] = deque()
         self.waiting: list[Member] = []
         self.active: list[Submission] = []
         self.stopped = False
         self.next_query = 0.0
         self.calm = 1.0  # grows while nothing changes
         self.failures = 0  # queries that failed in a row
-        self.warned: set[str] = set()
+        self.told: set[str] = set()  # states of jobs that may stay in the queue for ever
 
-    def add(self, member: Member) -> None:
-        """Queue a job."""
-        with self.lock:
-            self.waiting.append(member)
+    def add(self, members: list[Member]) -> None:
+        """Queue jobs; those that can share submissions with each other have to come together."""
+        self.new.append(members)  # no lock, which is held as long as it takes to submit
 
     def adopt(self, entry: Entry, member: Member, cores: float) -> None:
         """Watch a job that an earlier run submitted."""
@@ -93,7 +95,7 @@ class Submissions:
                 self.active.append(left)
 
     def __bool__(self) -> bool:
-        return bool(self.active or self.waiting)
+        return bool(self.active or self.waiting or self.new)
 
     def look(self) -> bool:
         """Look after everything once; return whether anything has changed."""
@@ -101,6 +103,8 @@ class Submissions:
             if self.stopped:
                 return False
             before = list(self.active)
+            while self.new:
+                self.waiting += self.new.popleft()
             self._read_exit_statuses()
             self._ask_scheduler()
             self._settle()
@@ -114,7 +118,8 @@ class Submissions:
     def _read_exit_statuses(self) -> None:
         found: set[str] = set()
         for folder in {submission.files.state for submission in self.active}:
-            with os.scandir(folder) as files:  # one request to the file system, however many jobs there are
+            # one request to the file system, however many jobs there are
+            with suppress(FileNotFoundError), os.scandir(folder) as files:
                 found.update(file.name for file in files if file.name.endswith(STATUS))
         for submission in list(self.active):
             status = submission.files.exit_status() if submission.files.status.name in found else None
@@ -165,8 +170,15 @@ class Submissions:
                 submission.exit = None
             if submission.exit is None:
                 submission.over = None
-            if re.search(self.scheduler.stuck, str(state)):
-                self._warn_once(f"job {submission.id} may stay in the queue for ever ({self.scheduler.name}: {state})")
+            if re.search(self.scheduler.stuck, str(state)) and str(state) not in self.told:
+                self._tell_stuck(submission.id, state)
+
+    def _tell_stuck(self, job: str, state: State) -> None:
+        """Warn of a job that may stay in the queue for ever, once for each state."""
+        self.told.add(str(state))
+        with suppress(SchedulerError):
+            state = self.scheduler.why_stuck(job, state)
+        self.logger.warning(f"divvy: job {job} may stay in the queue for ever ({self.scheduler.name}: {state})")
 
     def _settle(self) -> None:
         """Give up the submissions that have failed or are lost."""
@@ -290,6 +302,7 @@ class Submissions:
         self.stopped = True  # ends a round of submissions that is under way
         with self.lock:
             self.waiting.clear()
+            self.new.clear()
             self.take_back(self.active, self.scheduler)
             self.active.clear()
 
@@ -311,9 +324,3 @@ class Submissions:
             self.logger.error(f"divvy: jobs could not be cancelled: {error}; their ids: {' '.join(ids)}")
         for submission in submissions:
             self.journal.ended(submission.files)
-
-    def _warn_once(self, message: str) -> None:
-        kind = re.sub(r"\d+", "", message)
-        if kind not in self.warned:
-            self.warned.add(kind)
-            self.logger.warning(f"divvy: {message}")

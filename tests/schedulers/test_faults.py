@@ -16,6 +16,7 @@ from one_host_slurm import OneHostSlurm
 STARTS = "echo start >> starts.{wildcards.n}"
 SLURM = pytest.param("slurm", marks=pytest.mark.xdist_group("slurm"))
 GRID_ENGINE = pytest.param("grid_engine", marks=pytest.mark.xdist_group("grid_engine"))
+on_grid_engine = pytest.mark.parametrize("cluster", [GRID_ENGINE], indirect=True)
 on_slurm = pytest.mark.parametrize("cluster", [SLURM], indirect=True)
 
 
@@ -64,7 +65,11 @@ def test_out_of_memory_and_a_retry_with_more(cluster: Cluster, tmp_path: Path) -
     assert status == 0, said
     assert starts(tmp_path) == {"0": 2}  # one an allocation
     logs = "".join(log.read_text() for log in (tmp_path / "logs").rglob("*.log"))
-    assert "MemoryError" in logs or "exit status 1 (slurm: OUT_OF_MEMORY" in said
+    if cluster.package == "slurm":
+        assert "exit status 1 (slurm: OUT_OF_MEMORY" in said
+        assert re.search(r"job +1 +1 OUT_OF_MEMORY +1 .* \d+/1000 MB +\d+%", said), said
+    else:
+        assert "MemoryError" in logs
     scripts = sorted((tmp_path / "logs" / "divvy" / "job").glob("*.sub"))
     assert [f"{unit * (n + 1)}" in script.read_text() for n, script in enumerate(scripts)] == [True, True]
 
@@ -328,3 +333,26 @@ def test_a_job_that_would_wait_for_ever_is_told_once(cluster: Cluster, tmp_path:
     status, said = finish(process)
     assert status == 1
     assert "PartitionTimeLimit" not in said
+
+
+@on_grid_engine
+def test_a_job_in_error_is_told_with_the_schedulers_reason(cluster: Cluster, tmp_path: Path) -> None:
+    workflow(tmp_path, shell("touch {output}"), range(2))
+    process = cluster.start(tmp_path, config=cluster.config(tmp_path, "qsub -wd /no/such/folder"))
+    lines = []
+    while not lines or "for ever" not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], "".join(lines)
+    assert "(grid_engine: Eqw, can't chdir to /no/such/folder: No such file or directory)" in lines[-1]
+    process.send_signal(signal.SIGINT)
+    status, said = finish(process)
+    assert status == 1
+    assert "for ever" not in said
+
+
+@on_grid_engine
+def test_the_time_limit(cluster: Cluster, tmp_path: Path) -> None:
+    workflow(tmp_path, shell(STARTS, "sleep 300", "touch {output}"))
+    status, said = cluster.run(tmp_path, config=cluster.config(tmp_path, "qsub -l h_rt=8"))
+    assert status == 1
+    assert "ended without an exit status (grid_engine: TIMEOUT" in said

@@ -95,7 +95,7 @@ class Queue:
                 name="job", jobid=key, attempt=1, threads=1, resources={"pack": share}, is_group=lambda: False
             )
             members.append(Member(SubmittedJobInfo(job), Ticket(key, "digest", key), Fraction(1, share)))
-            self.queue.add(members[-1])
+        self.queue.add(members)
         return members
 
     def look(self, times: int = 1) -> None:
@@ -303,7 +303,7 @@ def test_packs_leave_no_core_idle(tmp_path: Path) -> None:
 
 def test_a_job_of_an_earlier_run_that_is_dead_is_submitted_anew(queue: Queue) -> None:
     (member,) = queue.add("a")
-    queue.queue.waiting.clear()
+    queue.queue.new.clear()
     files = JobFiles(queue.owner.folder, queue.journal.state, "old")
     queue.journal.submitting(files, "slurm", [member.ticket])
     queue.journal.submitted(files, "99")
@@ -318,7 +318,7 @@ def test_a_job_of_an_earlier_run_that_is_dead_is_submitted_anew(queue: Queue) ->
 
 def test_a_job_of_an_earlier_run_that_fails_has_failed(queue: Queue) -> None:
     (member,) = queue.add("a")
-    queue.queue.waiting.clear()
+    queue.queue.new.clear()
     files = JobFiles(queue.owner.folder, queue.journal.state, "old")
     queue.queue.adopt(SimpleNamespace(files=files, id="99", time=time.time()), member, 1)
     queue.says = {"99": RUNNING}

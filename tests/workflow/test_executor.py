@@ -1,5 +1,6 @@
 """The executor on this machine, with any workflow."""
 
+import os
 import re
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import environment, link_profile, refuse, snakemake, succeed
+from helpers import environment, heed_ctrl_c, link_profile, refuse, snakemake, succeed
 
 
 def workflow(folder: Path, rules: str, targets: int = 1) -> Path:
@@ -142,6 +143,7 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=heed_ctrl_c,
     )
 
 
@@ -215,8 +217,9 @@ def test_a_job_of_a_killed_run_that_does_something_else_is_cancelled(tmp_path: P
     first = start(tmp_path)
     wait_until(lambda: lines(tmp_path / "starts.0"))
     kill(first, tmp_path)
-    workflow(tmp_path, "    shell: 'echo other > {output}'")
-    said = succeed(snakemake(tmp_path, "--profile", "divvy", snakefile=tmp_path / "Snakefile"))
+    snakefile = tmp_path / "Snakefile"
+    snakefile.write_text(snakefile.read_text().replace(WAITING, "    shell: 'echo other > {output}'"))
+    said = succeed(snakemake(tmp_path, "--profile", "divvy", snakefile=snakefile))
     assert "of an earlier run is not what is to be done now" in said
     assert "cancelling 1 jobs" in said
     (tmp_path / "go").touch()
@@ -229,7 +232,7 @@ def test_a_dead_job_of_a_killed_run_is_submitted_anew(tmp_path: Path) -> None:
     first = start(tmp_path)
     wait_until(lambda: lines(tmp_path / "starts"))
     kill(first, tmp_path)
-    subprocess.run(["kill", "-9", f"-{(tmp_path / 'starts').read_text().strip()}"], check=True)
+    os.killpg(int((tmp_path / "starts").read_text()), signal.SIGKILL)
     (tmp_path / "go").touch()
     said = succeed(snakemake(tmp_path, "--profile", "divvy", snakefile=tmp_path / "Snakefile"))
     assert "is dead, its jobs are submitted anew" in said
