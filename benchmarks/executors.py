@@ -43,7 +43,7 @@ rule all:
 
 rule job:
     output: "out/{{n}}.txt"
-    resources: mem_mb=700, runtime=10
+    resources: mem_mb=700, runtime=2
     shell: "touch {{output}}"
 """
 # the call of a job, as executors write it
@@ -183,8 +183,13 @@ def wait(process: subprocess.Popen[bytes], seconds: float) -> tuple[str, float]:
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    timer.cancel()
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    finally:
+        timer.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     said = f"not done after {seconds:g} s" if late.is_set() else f"exit status {process.returncode}"
     return "ok" if process.returncode == 0 else said, usage.ru_utime + usage.ru_stime
@@ -303,6 +308,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one run (%(default)s)")
     parser.add_argument("--install", action="store_true", help="install the peers' current versions into the folder")
     args = parser.parse_args(argv)
+    for number in (signal.SIGINT, signal.SIGTERM):  # Slurm has to be stopped, also if this runs in the background
+        signal.signal(number, signal.default_int_handler)
     if reason := unavailable():
         raise SystemExit(f"no Slurm can be started here: {reason}")
     folder = args.folder.absolute()

@@ -29,11 +29,10 @@ BEGIN = time.time()  # when this process began, before it planned anything
 SHORTEST_POLL, LONGEST_POLL = 0.2, 2.0  # seconds between looks for exit-status files
 WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
 INLINE_FILES = 20  # files to wait for that fit on a command line
-# a rule's own `retries` are for this process, which can ask for more memory; without its limit of jobs a second the
-# Snakemake of a single job does not wait for a second at its end
+# for the Snakemake of a job: its rule's `retries` are for this process, which can ask for more memory; without a limit
+# of jobs a second it does not wait for the end of that second
 ONCE = "--preemptible-rules --preemptible-retries 0"
 AT_ONCE = "--max-jobs-per-timespan 1000000/0s"
-TOGETHER = "--keep-going"
 IMPLICIT_RESOURCES = {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "tmpdir", "pack"}
 
 
@@ -166,7 +165,7 @@ class Executor(RemoteExecutor):
         files = JobFiles(self.logdir / safe_name(jobs[0].name), self.journal.state, f"{self._name(jobs)}.{unique}")
         files.logs.mkdir(parents=True, exist_ok=True)
         call = jobs[0] if len(jobs) == 1 else Pack(tuple(jobs))
-        last = "" if call.is_group() else AT_ONCE if len(jobs) == 1 else TOGETHER
+        last = "" if call.is_group() else AT_ONCE if len(jobs) == 1 else "--keep-going"
         command = f"{self.format_job_exec(call)} {ONCE} {last}"
         title = f"{jobs[0].name}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
         files.job_script.write_text(job_script(title, command, self.workdir, files))
