@@ -12,7 +12,7 @@ DEMO := demo/project_config.yaml
 SOURCES := scripts src tests benchmarks
 
 .DELETE_ON_ERROR:
-.PHONY: install demo run test check bench bench-executors project lock clean
+.PHONY: install demo run test check bench bench-executors preflight project lock clean
 
 install: $(INSTALLED)
 
@@ -53,6 +53,10 @@ bench: $(INSTALLED)
 # needs root and Slurm's programs, and takes an hour; less: make bench-executors BENCH="--install --jobs 8"
 bench-executors: $(INSTALLED)
 	$(BIN)/python benchmarks/executors.py $(BENCH)
+
+# everything that can be known to be wrong with the inputs, without running a job
+preflight: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --profile divvy preflight
 
 # a folder of your own from which `snakemake --profile divvy` works: make project DIR=~/my_cohort
 project: $(INSTALLED)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 import bam
-import bgzf
 from common import UserError
 from counting import Counting, Integers, Tally
+from filetypes import alignment_kind
 from regions import Regions
 from tss import NO_START_SITES, StartSites
 
@@ -33,7 +33,9 @@ def count(
     counts, tally = np.zeros(len(regions), np.int64), Tally()
     for path in paths:
         try:
-            if bgzf.is_bgzf(path) and bam.is_bam(path):
+            with path.open("rb") as file:
+                kind = alignment_kind(file, path)
+            if kind == "bam":
                 file_counts, file_tally = bam.count(path, regions, counting, sites, threads, progress)
             else:
                 import pysam_counter  # only what is not BAM needs pysam

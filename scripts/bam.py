@@ -6,36 +6,19 @@ Blocks are read and inflated by as many threads as asked for; their content is w
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import kernel
-from bgzf import Block, DamagedFile, content, first_content, read_blocks
+from bamheader import Data, Header, read_header
+from bgzf import Block, DamagedFile, content, read_blocks
 from counting import LARGEST_FRAGMENT, MODES, REASONS, TOTALS, TSS_FLANK, Counting, Integers, Tally
 from kernel import Index, Selection, Tallies
 from regions import Regions, check_contigs
 from tss import NO_START_SITES, StartSites
 
-BAM_MAGIC = b"BAM\1"
 LOOK_AHEAD = 4  # batches of blocks a thread
-LARGEST_HEADER = 1 << 30  # bytes
-
-Data = bytearray  # not bytes: each type of data would have the kernel compiled once more
-
-
-@dataclass
-class Header:
-    """The contigs of a BAM file with their lengths (bp), in header order, and the size of the header in bytes."""
-
-    contigs: dict[str, int]
-    size: int
-
-
-def is_bam(path: Path) -> bool:
-    """Tell whether the content of a BGZF file starts as BAM does."""
-    return first_content(path).startswith(BAM_MAGIC)
 
 
 def count(
@@ -85,34 +68,6 @@ def counts_of_regions(regions: Regions, contig: Integers, index: Index, tallies:
         begun, ended = np.cumsum(tallies.start_ranks[slots]), np.cumsum(tallies.end_ranks[slots])
         result[rows] = begun[before_end] - ended[before_start]
     return result
-
-
-def read_header(data: Data, path: Path) -> Header | None:
-    """Read the header from the first bytes of the content; None if they do not hold all of it."""
-    if data[:4] != BAM_MAGIC[: len(data)]:
-        raise DamagedFile(path, 0, "expected BAM, found other content in BGZF")
-    try:
-        (position,) = struct.unpack_from("<I", data, 4)
-        position += 8
-        if position > LARGEST_HEADER:
-            raise DamagedFile(path, 0, f"the header claims {position} bytes of text")
-        (number,) = struct.unpack_from("<I", data, position)
-        position += 4
-        contigs = {}
-        for _ in range(number):
-            (length,) = struct.unpack_from("<I", data, position)
-            if not 1 <= length <= LARGEST_HEADER:
-                raise DamagedFile(path, 0, f"the header claims a contig name of {length} bytes")
-            if position + 8 + length > len(data):
-                return None
-            name = bytes(data[position + 4 : position + 3 + length]).decode("ascii", "replace")
-            contigs[name] = struct.unpack_from("<I", data, position + 4 + length)[0]
-            position += 8 + length
-    except struct.error:
-        return None
-    if len(contigs) != number:
-        raise DamagedFile(path, 0, "the header has two contigs of the same name")
-    return Header(contigs, position)
 
 
 class Walker:

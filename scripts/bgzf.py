@@ -40,22 +40,6 @@ class Block(NamedTuple):
     raw: bytes
 
 
-def is_bgzf(path: Path) -> bool:
-    """Tell whether a file starts as BGZF does."""
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
-
-
-def first_content(path: Path) -> bytes:
-    """Return the content of the first block that has any."""
-    with path.open("rb") as file:
-        for blocks in read_blocks(file, path):
-            for block in blocks:
-                if data := content(block, path):
-                    return bytes(data)
-    return b""
-
-
 def read_blocks(file: BinaryIO, path: Path) -> Iterator[list[Block]]:
     """Yield the blocks of a file, READ_SIZE bytes at a time.
 

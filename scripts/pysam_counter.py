@@ -3,10 +3,12 @@
 It reads a file from front to back and only the fields that it needs; no index and no sort order is needed.
 """
 
-import errno
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pysam
@@ -41,6 +43,8 @@ REFERENCE_BASES = (pysam.CMATCH, pysam.CDEL, pysam.CREF_SKIP, pysam.CEQUAL, pysa
 BATCH = 1 << 17
 
 CRAM_END, CRAM_END_SIZE = b"\xff\xff\xff\xff\x0f\xe0EOF", 38  # in the container that ends a file (CRAM, 9)
+# what is read of a CRAM file: FLAG to TLEN, but no sequences, which alone need the reference genome
+CRAM_FIELDS = [b"required_fields=0x1fe"]
 
 Booleans = NDArray[np.bool_]
 
@@ -56,35 +60,52 @@ def count(
 ) -> tuple[Integers, Tally]:
     """Count one file; returns the counts (int64, region order) and the statistics. Raises UserError."""
     _check_end(path)
-    try:
-        with pysam.AlignmentFile(str(path), check_sq=False, reference_filename=reference and str(reference)) as file:
-            contigs = dict(zip(file.references, file.lengths, strict=True))
-            check_contigs(regions, contigs, path, counting.absent_contigs)
-            overlaps, tally = Overlaps(regions, file.references), Tally()
-            per_contig = np.zeros(len(contigs), np.int64)
-            tss = sites.index(file.references)
-            for batch in _batches(file):
-                _count_batch(batch, overlaps, counting, tally, per_contig)
-                _profile_tss(batch, tss, counting, tally)
-    except (OSError, ValueError) as error:  # pysam's ways to say that a file is truncated or damaged
-        found = "another kind of file" if getattr(error, "errno", None) == errno.ENOEXEC else error
-        raise UserError(f"{path}: expected BAM, CRAM or SAM, found: {found}") from error
+    with _opened(path, reference) as file:
+        contigs = dict(zip(file.references, file.lengths, strict=True))
+        check_contigs(regions, contigs, path, counting.absent_contigs)
+        overlaps, tally = Overlaps(regions, file.references), Tally()
+        per_contig = np.zeros(len(contigs), np.int64)
+        tss = sites.index(file.references)
+        for batch in _batches(file):
+            _count_batch(batch, overlaps, counting, tally, per_contig)
+            _profile_tss(batch, tss, counting, tally)
     tally.contigs = dict(zip(contigs, per_contig.tolist(), strict=True))
     return overlaps.counts(), tally
+
+
+def read_contigs(path: Path) -> dict[str, int]:
+    """Return the contigs of a SAM or CRAM file with their lengths (bp), in header order. Raises UserError."""
+    with _opened(path) as file:
+        return dict(zip(file.references, file.lengths, strict=True))
+
+
+def check_cram_end(file: BinaryIO, path: Path) -> None:
+    """Raise UserError if a CRAM file lacks the container that ends it."""
+    file.seek(-min(CRAM_END_SIZE, file.seek(0, os.SEEK_END)), os.SEEK_END)
+    if CRAM_END not in file.read():
+        raise UserError(f"{path}: the end-of-file container is missing; the file was truncated: copy or make it again")
+
+
+@contextmanager
+def _opened(path: Path, reference: Path | None = None) -> Iterator[pysam.AlignmentFile]:
+    """Open a file, and make UserErrors of what pysam raises of it."""
+    options = {"reference_filename": reference and str(reference), "format_options": CRAM_FIELDS}
+    try:
+        with pysam.AlignmentFile(str(path), check_sq=False, **options) as file:
+            yield file
+    except (OSError, ValueError) as error:  # pysam's ways to say that a file is truncated or damaged
+        found = "a damaged header" if "valid header" in str(error) else error
+        raise UserError(f"{path}: expected BAM, CRAM or SAM, found: {found}; copy or make it again") from error
 
 
 def _check_end(path: Path) -> None:
     """Raise UserError if a file lacks the mark at its end: htslib only warns of it."""
     with path.open("rb") as file:
         start = file.read(4)
-        file.seek(-min(CRAM_END_SIZE, file.seek(0, 2)), 2)
-        end = file.read()
-    if not start:
-        raise UserError(f"{path}: expected BAM, CRAM or SAM, found an empty file")
-    if start == b"CRAM" and CRAM_END not in end:
-        raise UserError(f"{path}: the end-of-file container is missing; the file was truncated: copy or make it again")
-    if start == bgzf.MAGIC:
-        with path.open("rb") as file:
+        file.seek(0)
+        if start == b"CRAM":
+            check_cram_end(file, path)
+        if start == bgzf.MAGIC:
             for _ in bgzf.read_blocks(file, path):
                 pass
 

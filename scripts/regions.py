@@ -92,6 +92,7 @@ def _read_any(content: bytes, path: Path) -> Regions:
     if problems:
         raise UserError(
             f"{path}: expected contig, start and end in the first three columns of every line, found{listing(problems)}"
+            "\nmend or remove these lines"
         )
     if total > len(seen):
         warn(f"{path}: {total - len(seen)} exact duplicates of other regions were dropped; {len(seen)} regions remain")
@@ -111,24 +112,44 @@ def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, ab
     Raises UserError for absent contigs and for regions that start beyond the end of their contig (another genome
     build); warns of regions that only end beyond it.
     """
+    problem, warning = misfit(regions, lengths, absent_contigs)
+    if problem:
+        raise UserError(f"{source}: {problem}")
+    if warning:
+        warn(f"{source}: {warning}")
+
+
+def misfit(regions: Regions, lengths: Mapping[str, int], absent_contigs: str) -> tuple[str, str]:
+    """Say why regions do not fit contigs of these lengths, and of what to warn (see `check_contigs`); "" if nothing."""
     absent = [contig for contig in dict.fromkeys(regions.contigs) if contig not in lengths]
     if absent and absent_contigs == "error":
-        raise UserError(
-            f"{source}: its header lacks {len(absent)} of the region set's contigs: {', '.join(absent[:10])}"
+        return (
+            f"its header lacks {len(absent)} of the region set's contigs: {', '.join(absent[:10])}"
             f"{_chr_hint(absent, lengths)}; give regions of the same genome, or set counting.absent_contigs to zero"
-        )
+        ), ""
     length = np.array([lengths.get(contig, LARGEST_COORDINATE) for contig in regions.contigs])
     outside = np.flatnonzero(regions.starts >= length)
     if outside.size:
-        names = regions.names()
-        found = [f"{names[i]}, but {regions.contigs[i]} has {length[i]} bp" for i in outside[:5].tolist()]
-        raise UserError(
-            f"{source}: {outside.size} regions start beyond the end of their contig: {'; '.join(found)}; "
-            "the regions seem to be of another genome build than the alignments"
-        )
+        found = [
+            f"{regions.contigs[i]}:{regions.starts[i]}-{regions.ends[i]}, but {regions.contigs[i]} has {length[i]} bp"
+            for i in outside[:5].tolist()
+        ]
+        return (
+            f"{outside.size} regions start beyond the end of their contig: {'; '.join(found)}; "
+            "the regions seem to be of another genome build than the alignments; give regions of the same build"
+        ), ""
     beyond = int(np.count_nonzero(regions.ends > length))
-    if beyond:
-        warn(f"{source}: {beyond} regions end beyond the end of their contig; they are counted as they are")
+    return "", f"{beyond} regions end beyond the end of their contig; they are counted as they are" if beyond else ""
+
+
+def furthest(regions: Regions) -> dict[str, tuple[int, int]]:
+    """Return the largest start and the largest end on each contig: enough to tell whether regions fit many headers."""
+    numbers = {contig: number for number, contig in enumerate(dict.fromkeys(regions.contigs))}
+    contig = np.array([numbers[name] for name in regions.contigs], np.int64)
+    largest = np.zeros((2, len(numbers)), np.int64)
+    for row, values in zip(largest, (regions.starts, regions.ends), strict=True):
+        np.maximum.at(row, contig, values)
+    return dict(zip(numbers, zip(*largest.tolist(), strict=True), strict=True))
 
 
 def content_of(path: Path) -> bytes:

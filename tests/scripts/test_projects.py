@@ -7,7 +7,7 @@ import pysam
 
 from helpers import CLONE, refuse, script, snakemake, succeed, tiny_project
 from regions import read_bed
-from samples import read_pep
+from samples import read_samples
 
 
 def test_the_demo_has_the_samples_of_the_sheet_in_config(demo: Path) -> None:
@@ -15,7 +15,7 @@ def test_the_demo_has_the_samples_of_the_sheet_in_config(demo: Path) -> None:
 
 
 def test_the_demo_is_complete(demo: Path) -> None:
-    samples = read_pep(demo / "project_config.yaml")
+    samples = read_samples(demo / "project_config.yaml")
     assert [sample["group"] for sample in samples] == [["control"]] * 6 + [["treated"]] * 6
     assert len(read_bed(demo / "regions.bed")) == 1000
     for sample in samples:

@@ -13,10 +13,9 @@ import bam
 import kernel
 import oracle
 import pysam_counter
-from bgzf import END
 from common import UserError
 from counting import MODES, REASONS, TOTALS, TSS_FLANK, Counting, Tally
-from helpers import write_bam
+from helpers import bgzf, write_bam
 from regions import Regions
 from tss import StartSites
 
@@ -147,20 +146,6 @@ def test_reasons_of_exclusion(tmp_path: Path) -> None:
     assert tally.statistics(("chr1",))["mitochondrial"] == 1.0
     _, tally = engine(tmp_path / "x.bam", regions_of([("chr1", 0, 9)]), Counting(require_flags=0x10))
     assert tally.histograms()["excluded"]["missing_flags"] == 3
-
-
-def bgzf(content: bytes, size: int) -> bytes:
-    """Compress content into blocks of `size` bytes, wherever records end."""
-    import zlib
-
-    blocks = b""
-    for first in range(0, len(content), size):
-        part = content[first : first + size]
-        deflater = zlib.compressobj(1, zlib.DEFLATED, -15)
-        data = deflater.compress(part) + deflater.flush()
-        blocks += b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0" + struct.pack("<H", len(data) + 25) + data
-        blocks += struct.pack("<II", zlib.crc32(part), len(part))
-    return blocks + END
 
 
 def content_of(path: Path) -> bytes:

@@ -1,6 +1,7 @@
 """Configuration, sample sheet and region sets: checked and resolved once, in the process that plans the run."""
 
 import csv
+import json
 import os
 import shlex
 import subprocess
@@ -58,21 +59,14 @@ def describe(error):
     return f"{place}: unknown key {unknown[0]!r}; {hint}valid keys: {', '.join(valid)}"
 
 
-def prepare(name, *arguments):
-    """Run a script that the plan depends on; its error is the workflow's."""
-    done = subprocess.run([sys.executable, script(name), *arguments], stderr=subprocess.PIPE, text=True)
+def prepare_inputs():
+    """Check all inputs, resolve the sample sheet and freeze the region sets; files are rewritten only if they change."""
+    command = [sys.executable, script("preflight.py"), "--results", "results"]
+    done = subprocess.run(command, input=json.dumps(config), stderr=subprocess.PIPE, text=True)
     if done.returncode:
         raise WorkflowError(done.stderr.strip())
     if done.stderr:
         logger.warning(done.stderr.strip())
-
-
-def prepare_inputs():
-    """Resolve the sample sheet and freeze the region sets; files are rewritten only if they change."""
-    amendments = ["--amendments", *config["amendments"]]
-    prepare("samples.py", "--pep", config["pep"], *amendments, "--bam", config["samples"]["bam"], "--out", SAMPLE_TABLE)
-    for name, region_set in config["regions"].items():
-        prepare("regions.py", "--bed", region_set["bed"], "--out", f"results/regions/{name}.bed")
 
 
 @cache

@@ -3,7 +3,17 @@ rule coverage:
     input:
         script=script("coverage.py"),
         modules=modules(
-            "alignments", "bam", "bgzf", "counting", "kernel", "overlaps", "pysam_counter", "regions", "tss"
+            "alignments",
+            "bam",
+            "bamheader",
+            "bgzf",
+            "counting",
+            "filetypes",
+            "kernel",
+            "overlaps",
+            "pysam_counter",
+            "regions",
+            "tss",
         ),
         regions="results/regions/{region_set}.bed",
         bam=sample_bams,

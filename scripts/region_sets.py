@@ -1,0 +1,95 @@
+"""The region sets of a run: read from a BED file, or made of the samples' peaks, and frozen as BED3."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common import VERSION, UserError, warn, write_if_changed
+from regions import Regions, read_bed
+from samples import Problem, Sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def frozen(
+    name: str, settings: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapping[str, int], folder: Path
+) -> tuple[Regions | None, list[Problem]]:
+    """Make a region set and freeze it as `folder`/<name>.bed, rewritten only if it changed.
+
+    Without `settings["bed"]` it is the consensus of the samples' peaks, clipped to the contig `lengths` (bp), and
+    `folder`/<name>.support.parquet tells which samples support which regions. Returns no regions if peaks have
+    problems. Raises UserError for what no sample is to blame for.
+    """
+    out, note = folder / f"{name}.bed", folder / f"{name}.consensus.json"
+    if settings["bed"]:
+        given = read_bed(Path(settings["bed"]))
+        write_if_changed(out, given.bed())
+        return given, []
+    stamp = _stamp(settings, samples, lengths)
+    if note.exists() and note.read_text() == stamp and out.exists():
+        return read_bed(out), []
+    regions, problems = _consensus(name, settings, samples, lengths, folder)
+    if regions is not None:
+        write_if_changed(out, regions.bed())
+        write_if_changed(note, stamp.encode())
+    return regions, problems
+
+
+def _consensus(
+    name: str, settings: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapping[str, int], folder: Path
+) -> tuple[Regions | None, list[Problem]]:
+    from consensus import build, write_support  # pandas costs a second
+
+    options = settings["consensus"]
+    intervals, groups, problems = _read(samples, options)
+    if problems:
+        return None, problems
+    if not intervals:
+        raise UserError(
+            f"regions.{name}: no sample has peaks to make regions of; give `bed`, or name the sheet's attribute with "
+            "peak files in samples.peaks"
+        )
+    blacklist = read_bed(Path(settings["blacklist"])) if settings["blacklist"] else None
+    try:
+        found = build(
+            intervals, options["min_samples"], groups, blacklist, settings["chromosomes"] or ".*", lengths or None
+        )
+    except UserError as error:
+        raise UserError(f"regions.{name}: {error}") from error
+    write_support(found, folder / f"{name}.support.parquet")
+    return found.regions, []
+
+
+def _read(
+    samples: Sequence[Sample], options: Mapping[str, Any]
+) -> tuple[dict[str, "pd.DataFrame"], dict[str, str] | None, list[Problem]]:
+    """Return the intervals of each sample that has peaks, the samples' groups, and the problems."""
+    from consensus import group_of, intervals_of
+
+    intervals, groups, problems = {}, {}, []
+    for sample in samples:
+        (name,) = sample["sample_name"]
+        paths = [Path(path) for path in sample.get("peaks", [])]
+        try:
+            if paths:
+                intervals[name] = intervals_of(paths, options["source"], options["extension"])
+                groups[name] = group_of(sample, options["group"]) if options["group"] else ""
+        except UserError as error:
+            problems.append(Problem("peaks", name, str(error)))
+    if intervals and len(intervals) < len(samples) and not problems:
+        warn(f"{len(samples) - len(intervals)} of {len(samples)} samples have no peaks, and no part in the consensus")
+    return intervals, groups if options["group"] else None, problems
+
+
+def _stamp(settings: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapping[str, int]) -> str:
+    """Return what a consensus depends on, in short: while it stays the same, peaks are not read again."""
+    files = [Path(path) for sample in samples for path in sample.get("peaks", [])]
+    files += [Path(settings["blacklist"])] if settings["blacklist"] else []
+    status = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
+    group = settings["consensus"]["group"]
+    members = [(sample["sample_name"], sample.get("peaks"), sample.get(group)) for sample in samples]
+    content = json.dumps([VERSION, settings, members, status, sorted(lengths.items())], sort_keys=True)
+    return json.dumps({"made from (SHA-256)": hashlib.sha256(content.encode()).hexdigest()}) + "\n"
