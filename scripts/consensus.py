@@ -24,7 +24,7 @@ from counting import Integers
 from overlaps import Overlaps
 from peaks import SOURCES, read_intervals
 from regions import LARGEST_COORDINATE, Regions, content_of, lines_of, read_bed
-from samples import ROW_NAMES, Sample, read_table
+from samples import ROW_NAMES, Problem, Sample, by_kind, read_table
 
 SHARE = "support"  # last column of the table of support
 CELLS = 1 << 26  # of the table of support that are in memory twice while it is written
@@ -172,46 +172,39 @@ def _blacklisted(regions: Regions, blacklist: Regions | None) -> NDArray[np.bool
 
 
 def read_samples(
-    table: Sequence[Sample], source: str, extension: int, group_attribute: str | None = None
-) -> tuple[dict[str, pd.DataFrame], dict[str, str] | None]:
+    table: Sequence[Sample], source: str, extension: int, group_attribute: str = ""
+) -> tuple[dict[str, pd.DataFrame], dict[str, str] | None, list[Problem]]:
     """Read the peaks of all samples that have some, and their groups.
 
-    Returns for each sample the intervals that `peaks.read_intervals` reads from its files, and its value of the
-    attribute `group_attribute` (None without one). Raises UserError with the problems of all samples.
+    Returns for each sample the intervals that `peaks.read_intervals` reads from its files, its value of the attribute
+    `group_attribute` (None without one), and the problems of the samples that cannot be used.
     """
     intervals: dict[str, pd.DataFrame] = {}
     groups: dict[str, str] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for sample in table:
-        name = sample["sample_name"][0]
+        (name,) = sample["sample_name"]
         if not sample.get("peaks"):
             continue
         try:
-            intervals[name] = intervals_of([Path(path) for path in sample["peaks"]], source, extension)
-            if group_attribute:
-                groups[name] = group_of(sample, group_attribute)
+            intervals[name] = _read_files([Path(path) for path in sample["peaks"]], source, extension)
+            groups[name] = _group(sample, group_attribute) if group_attribute else ""
+            if name == SHARE:
+                raise UserError("the table of support has a column of this name; call the sample another name")
         except UserError as error:
-            problems.append(f"{name!r}: {error}")
-    if SHARE in intervals:
-        problems.append(f"{SHARE!r}: the table of support has a column of this name; call the sample another name")
-    if problems:
-        raise UserError(f"{len(problems)} of {len(table)} samples have peaks that cannot be used:{listing(problems)}")
-    if not intervals:
-        raise UserError("no sample has peaks; give the paths of peak files in the attribute peaks of the sample sheet")
-    without = [sample["sample_name"][0] for sample in table if sample["sample_name"][0] not in intervals]
-    if without:
+            problems.append(Problem("peaks", name, str(error)))
+    if intervals and not problems and len(intervals) < len(table):
+        without = [sample["sample_name"][0] for sample in table if sample["sample_name"][0] not in intervals]
         warn(f"{len(without)} of {len(table)} samples have no peaks, so they have no part in it:{listing(without)}")
-    return intervals, groups if group_attribute else None
+    return intervals, groups if group_attribute else None, problems
 
 
-def intervals_of(paths: Sequence[Path], source: str, extension: int) -> pd.DataFrame:
-    """Read the intervals in the peak files of one sample."""
+def _read_files(paths: Sequence[Path], source: str, extension: int) -> pd.DataFrame:
     frames = [read_intervals(path, source, extension) for path in paths]
     return pd.concat(frames, ignore_index=True).astype({"contig": "category"})
 
 
-def group_of(sample: Sample, attribute: str) -> str:
-    """Return the group of a sample, the one value of that attribute."""
+def _group(sample: Sample, attribute: str) -> str:
     values = sample.get(attribute, [])
     if len(values) != 1:
         raise UserError(f"expected one value of its attribute {attribute!r}, found {len(values)}")
@@ -254,7 +247,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--source", choices=SOURCES, default="summits", help="windows around summits, or whole peaks (%(default)s)")
     add("--extension", type=int, default=250, help="bp to both sides of a summit (%(default)s)")
     add("--min-samples", type=int, default=1, help="least number of samples with a peak in a region (%(default)s)")
-    add("--group-attribute", help="attribute with groups of samples; --min-samples is then of any one group")
+    add(
+        "--group-attribute", default="", help="attribute with groups of samples; --min-samples is then of any one group"
+    )
     add("--blacklist", type=Path, help="BED: regions that overlap these are removed")
     add("--chromosomes", default=".*", help="regular expression of the contigs to keep (%(default)s)")
     add("--lengths", type=Path, help="contig lengths, where regions end: chrom.sizes or FASTA index (.fai)")
@@ -265,7 +260,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"extension: expected 0 bp or more, found {args.extension}")
     blacklist = read_bed(args.blacklist) if args.blacklist else None
     lengths = read_lengths(args.lengths) if args.lengths else None
-    intervals, groups = read_samples(read_table(args.samples), args.source, args.extension, args.group_attribute)
+    table = read_table(args.samples)
+    intervals, groups, problems = read_samples(table, args.source, args.extension, args.group_attribute)
+    if problems:
+        raise UserError(f"{args.samples}: {len(problems)} of {len(table)} samples cannot be used:{by_kind(problems)}")
+    if not intervals:
+        raise UserError(f"{args.samples}: no sample has peaks; give the paths of peak files in the column peaks")
     consensus = build(intervals, args.min_samples, groups, blacklist, args.chromosomes, lengths)
     write_support(consensus, args.support)
     write_if_changed(args.out, consensus.regions.bed())

@@ -47,7 +47,7 @@ def read_intervals(path: Path, source: str, extension: int) -> pd.DataFrame:
         intervals = _read_any(content, path, source)
     if intervals.empty:
         raise UserError(
-            f"{path}: expected at least one peak, found none; give another file, or no peaks for this sample"
+            f"{path}: expected at least one peak, found none; give another file, or leave the sample's peaks empty"
         )
     if source == "summits":
         intervals["start"] = (intervals["start"] - extension).clip(lower=0)
@@ -76,23 +76,29 @@ def _read_plain(content: bytes, source: str) -> pd.DataFrame | None:
     except pa.ArrowInvalid:
         return None
     peaks = table.rename_columns(["contig", "start", "end", "offset"][: len(types)]).to_pandas()
-    if not all(
-        CONTIG.fullmatch(name) and not f"{name}\t".startswith(NOT_REGIONS) for name in peaks.contig.cat.categories
-    ):
-        return None
-    if not ((peaks.start >= 0) & (peaks.start < peaks.end) & (peaks.end <= LARGEST_COORDINATE)).all():
+    if not _sound(peaks):
         return None
     return _summits(peaks) if source == "summits" else peaks
 
 
+def _sound(peaks: pd.DataFrame) -> bool:
+    """Tell whether `regions.parse_region` would take all of them, and none is a comment."""
+    names = peaks.contig.cat.categories
+    if any(not CONTIG.fullmatch(name) or f"{name}\t".startswith(NOT_REGIONS) for name in names):
+        return False
+    return bool(((peaks.start >= 0) & (peaks.start < peaks.end) & (peaks.end <= LARGEST_COORDINATE)).all())
+
+
 def _summits(peaks: pd.DataFrame) -> pd.DataFrame | None:
     """Return the 1-bp intervals of the summits; None if a peak has none."""
-    offset = peaks.offset if "offset" in peaks else 0 * peaks.start
     width = peaks.end - peaks.start
-    if not ((offset >= 0) & (offset < width)).all() or ("offset" not in peaks and (width > 1).any()):
+    if "offset" in peaks:
+        offset, found = peaks.offset, (peaks.offset >= 0) & (peaks.offset < width)
+    else:
+        offset, found = 0, width == 1
+    if not found.all():
         return None
-    summit = peaks.start + offset
-    return pd.DataFrame({"contig": peaks.contig, "start": summit, "end": summit + 1})
+    return pd.DataFrame({"contig": peaks.contig, "start": peaks.start + offset, "end": peaks.start + offset + 1})
 
 
 def _read_any(content: bytes, path: Path, source: str) -> pd.DataFrame:

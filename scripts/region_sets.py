@@ -4,14 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from common import VERSION, UserError, warn, write_if_changed
+from common import VERSION, UserError, write_if_changed
 from regions import Regions, read_bed
 from samples import Problem, Sample
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def frozen(
@@ -41,10 +38,10 @@ def frozen(
 def _consensus(
     name: str, settings: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapping[str, int], folder: Path
 ) -> tuple[Regions | None, list[Problem]]:
-    from consensus import build, write_support  # pandas costs a second
+    from consensus import build, read_samples, write_support  # pandas costs a second
 
     options = settings["consensus"]
-    intervals, groups, problems = _read(samples, options)
+    intervals, groups, problems = read_samples(samples, options["source"], options["extension"], options["group"])
     if problems:
         return None, problems
     if not intervals:
@@ -61,27 +58,6 @@ def _consensus(
         raise UserError(f"regions.{name}: {error}") from error
     write_support(found, folder / f"{name}.support.parquet")
     return found.regions, []
-
-
-def _read(
-    samples: Sequence[Sample], options: Mapping[str, Any]
-) -> tuple[dict[str, "pd.DataFrame"], dict[str, str] | None, list[Problem]]:
-    """Return the intervals of each sample that has peaks, the samples' groups, and the problems."""
-    from consensus import group_of, intervals_of
-
-    intervals, groups, problems = {}, {}, []
-    for sample in samples:
-        (name,) = sample["sample_name"]
-        paths = [Path(path) for path in sample.get("peaks", [])]
-        try:
-            if paths:
-                intervals[name] = intervals_of(paths, options["source"], options["extension"])
-                groups[name] = group_of(sample, options["group"]) if options["group"] else ""
-        except UserError as error:
-            problems.append(Problem("peaks", name, str(error)))
-    if intervals and len(intervals) < len(samples) and not problems:
-        warn(f"{len(samples) - len(intervals)} of {len(samples)} samples have no peaks, and no part in the consensus")
-    return intervals, groups if options["group"] else None, problems
 
 
 def _stamp(settings: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapping[str, int]) -> str:

@@ -84,6 +84,13 @@ def test_intervals_have_the_same_types_however_they_are_read(tmp_path: Path) -> 
             assert found.start.dtype == found.end.dtype == np.int64
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_usual_files_are_read_all_at_once(end: str) -> None:
+    content = f"browser x\ntrack name=x\n#x\n\n{NARROW}".replace("\n", end).encode()
+    for source in peaks.SOURCES:
+        assert peaks._read_plain(content, source) is not None
+
+
 def test_summits_of_macs_count_as_they_are(tmp_path: Path) -> None:
     for content in ("chr1\t10\t11\tname\t5\nchr1\t0\t1\tname\t5\n", "chr1 10 11\nchr1 0 1\n"):
         assert read(write(tmp_path / "a_summits.bed", content), "summits") == [("chr1", 0, 21), ("chr1", 0, 11)]
@@ -114,6 +121,14 @@ def test_peaks_without_a_summit_are_named(tmp_path: Path, line: str, problem: st
         read_intervals(path, "summits", 10)
     assert str(error.value).startswith(f"{path}: expected a summit in every line")
     assert "source: peaks" in str(error.value)
+
+
+@pytest.mark.parametrize("line", ["chr1\t5\t7", "chr1\t5\t7\tb\t0\t.\t5\t7\t0\t1\t2\t0"], ids=["BED3", "BED12"])
+def test_other_bed_has_no_summits(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path / "a.bed", f"{line}\n{line}\n")
+    with pytest.raises(UserError, match="line 1: no summit"):
+        read_intervals(path, "summits", 10)
+    assert read(path) == [("chr1", 5, 7)] * 2
 
 
 def test_a_file_without_summits_is_refused_but_has_whole_peaks(tmp_path: Path) -> None:
@@ -148,8 +163,13 @@ def test_odd_but_sound_lines_are_read(tmp_path: Path, line: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"", "at least one peak"), (b"#only\ntrack x\n", "at least one peak"), (b"\x00\xff", "text file")],
-    ids=["empty", "headers only", "binary"],
+    [
+        (b"", "at least one peak"),
+        (b"#only\ntrack x\n", "at least one peak"),
+        (b"\x00\xff", "text file"),
+        (b"chr1\t1\t2\t\xe4\n" * 2, "text file"),
+    ],
+    ids=["empty", "headers only", "binary", "not UTF-8"],
 )
 def test_files_without_peaks_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     for source in peaks.SOURCES:
@@ -404,7 +424,7 @@ def test_the_problems_of_all_samples_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         main(options(tmp_path, samples))
     assert not list(tmp_path.glob("x.*"))
-    for essential in ("3 of 4", "'a'", "2.bed", "line 1: no summit", "'c'", "none.bed: cannot be read", "'support'"):
+    for essential in ("3 of 4", " a: ", "2.bed", "line 1: no summit", " c: ", "none.bed: cannot be read", " support: "):
         assert essential in str(error.value)
     with pytest.raises(UserError, match="'b': expected one value of its attribute 'cell', found 0"):
         main([*options(tmp_path, sample_table(tmp_path, b=[good])), "--group-attribute", "cell"])
