@@ -426,7 +426,7 @@ def test_the_problems_of_all_samples_are_told(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("x.*"))
     for essential in ("3 of 4", " a: ", "2.bed", "line 1: no summit", " c: ", "none.bed: cannot be read", " support: "):
         assert essential in str(error.value)
-    with pytest.raises(UserError, match="'b': expected one value of its attribute 'cell', found 0"):
+    with pytest.raises(UserError, match="b: expected one value of its attribute 'cell', found 0"):
         main([*options(tmp_path, sample_table(tmp_path, b=[good])), "--group-attribute", "cell"])
     with pytest.raises(UserError, match="no sample has peaks"):
         main(options(tmp_path, sample_table(tmp_path, a=[])))
