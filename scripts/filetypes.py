@@ -57,7 +57,7 @@ def alignment_kind(file: BinaryIO, path: Path) -> str:
         raise UserError(f"{path}: expected BAM, CRAM or SAM, found an empty file; copy or make it again")
     packing, content = unpacked(start)
     kind = kind_of(content)
-    if packing == "bgzip" and (kind == "BAM" or content is None):
+    if packing == "bgzip" and (kind == "BAM" or not content):
         return "bam"
     if kind == "SAM" or (kind == "CRAM" and not packing):
         return kind.lower()
@@ -66,10 +66,10 @@ def alignment_kind(file: BinaryIO, path: Path) -> str:
     raise UserError(f"{path}: expected BAM, CRAM or SAM, found {', '.join(filter(None, [kind, how]))}; {advice}")
 
 
-def unpacked(start: bytes) -> tuple[str, bytes | None]:
+def unpacked(start: bytes) -> tuple[str, bytes]:
     """Return how a file that starts so is compressed ("", "gzip", "bgzip"), and the start of its content.
 
-    The content is None if the compressed data are damaged.
+    There is no content if the compressed data are damaged.
     """
     packing = "bgzip" if start.startswith(bgzf.MAGIC) else "gzip" if start.startswith(GZIP) else ""
     if not packing:
@@ -80,15 +80,15 @@ def unpacked(start: bytes) -> tuple[str, bytes | None]:
         try:
             content = inflater.decompress(start, START)
         except zlib.error:
-            return packing, None
+            break
         start = inflater.unused_data
     return packing, content
 
 
-def kind_of(content: bytes | None) -> str:
+def kind_of(content: bytes) -> str:
     """Return what a file whose content starts so seems to be."""
     if not content:
-        return "damaged data" if content is None else "no content"
+        return "nothing that can be read"
     for start, kind in KINDS:
         if start.match(content):
             return kind
