@@ -163,6 +163,11 @@ def test_alignment_files_are_counted(data: Path, name: str, outcome: Bam, mode: 
     assert tally["alignments"] == outcome.records
 
 
+def test_names_without_chr_fit_each_other(data: Path) -> None:
+    path, regions = data / "nasty" / "bam" / "nochr_names.bam", read_bed(data / "nasty" / "bed" / "nochr.bed")
+    assert alignments.count([path], regions, Counting())[0].tolist() == BEDS[WANTED].counts
+
+
 @pytest.mark.parametrize(("name", "outcome"), BEDS.items(), ids=BEDS)
 def test_region_files(data: Path, name: str, outcome: Bed, capsys: pytest.CaptureFixture[str]) -> None:
     path, alignment_file = data / "nasty" / "bed" / name, data / "nasty" / "bam" / GOOD
