@@ -49,7 +49,7 @@ ADVICE = {
 def alignment_kind(file: BinaryIO, path: Path) -> str:
     """Return "bam", "cram" or "sam"; UserError for everything else says what it seems to be.
 
-    A BGZF file that is damaged at its start passes for BAM, whose reader tells where the damage is.
+    A BGZF file that is damaged or cut off at its start passes for BAM, whose reader tells where.
     """
     start = file.read(START)
     file.seek(0)
@@ -57,7 +57,7 @@ def alignment_kind(file: BinaryIO, path: Path) -> str:
         raise UserError(f"{path}: expected BAM, CRAM or SAM, found an empty file; copy or make it again")
     packing, content = unpacked(start)
     kind = kind_of(content)
-    if packing == "bgzip" and (kind == "BAM" or not content):
+    if packing == "bgzip" and (kind == "BAM" or len(content) < 4):
         return "bam"
     if kind == "SAM" or (kind == "CRAM" and not packing):
         return kind.lower()

@@ -114,7 +114,7 @@ def _read_any(content: bytes, path: Path, source: str) -> pd.DataFrame:
             problems.append(f"line {number}: {error}")
     if problems:
         expected, advice = EXPECTED[source]
-        raise UserError(f"{path}: expected {expected}, found{listing(problems)}\n{advice}")
+        raise UserError(f"{path}: expected {expected}, found{listing(problems, 5)}\n{advice}")
     return pd.DataFrame(rows, columns=["contig", "start", "end"]).astype(
         {"contig": "category", "start": "int64", "end": "int64"}
     )
