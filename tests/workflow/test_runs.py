@@ -86,8 +86,9 @@ def test_other_filters_count_again(project: Path) -> None:
 
 def test_a_sample_of_several_files_is_one_column(project: Path) -> None:
     (project / "pep.yaml").write_text("pep_version: 2.1.0\nsample_table: pep.csv\nsubsample_table: parts.csv\n")
+    (project / "bam" / "c.bam").write_bytes((project / "bam" / "a.bam").read_bytes())
     write_sheet(
-        project / "pep.csv", [{"sample_name": "both", "bam": "parts"}, {"sample_name": "a", "bam": "bam/a.bam"}]
+        project / "pep.csv", [{"sample_name": "both", "bam": "parts"}, {"sample_name": "a", "bam": "bam/c.bam"}]
     )
     write_sheet(project / "parts.csv", [{"sample_name": "both", "bam": f"bam/{name}.bam"} for name in "ab"])
     write_config(project, "pep.yaml", {"peaks": "regions.bed"})
