@@ -156,6 +156,11 @@ def tiny_project(folder: Path, samples: Sequence[str] = ("a", "b"), bam_folder: 
     link_profile(folder)
 
 
+def jobs(printed: str, rule: str = "coverage") -> int:
+    """How many jobs of a rule ran."""
+    return printed.count(f"(Rule: {rule})")
+
+
 def read_matrix(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     """Return the region names, the sample names and the values of a matrix (csv.gz)."""
     import pandas as pd

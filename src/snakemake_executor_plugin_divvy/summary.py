@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -89,9 +89,9 @@ def _row(rule: str, ended: Sequence[Ended], usage: dict[str, Usage]) -> tuple[st
     )
 
 
-def _typical(times: Iterable[float | None], form: Callable[[float], str] = duration) -> str:
+def _typical(times: Iterable[float | None]) -> str:
     known = [time for time in times if time is not None]
-    return f"{form(median(known))} (max {form(max(known))})" if known else ""
+    return f"{duration(median(known))} (max {duration(max(known))})" if known else ""
 
 
 def _megabytes(text: str) -> float:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from helpers import (
+    jobs,
     link_profile,
     read_matrix,
     refuse,
@@ -26,11 +27,6 @@ from helpers import (
 
 MATRIX = "results/matrix/peaks.matrix_raw.csv.gz"
 NOTHING = "Nothing to be done"
-
-
-def jobs(printed: str, rule: str = "coverage") -> int:
-    """How many jobs of a rule ran."""
-    return printed.count(f"(Rule: {rule})")
 
 
 def nothing_started(folder: Path) -> None:

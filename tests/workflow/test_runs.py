@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers import (
+    jobs,
     link_profile,
     read_matrix,
     snakemake,
@@ -19,11 +20,6 @@ from helpers import (
 MATRICES = ("results/matrix/peak_set.matrix_raw.csv.gz", "results/matrix/peak_set.matrix_raw.parquet")
 NOTHING = "Nothing to be done"
 HOSTILE = 'it\'s a "place" of $HOME; `id` & {MEM} %s'
-
-
-def jobs(printed: str, rule: str) -> int:
-    """How many jobs of a rule ran."""
-    return printed.count(f"(Rule: {rule})")
 
 
 @pytest.fixture
