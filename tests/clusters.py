@@ -68,6 +68,15 @@ def finish(process: subprocess.Popen, seconds: float = 240) -> tuple[int, str]:
     return process.returncode, said
 
 
+def said_with(process: subprocess.Popen, words: str) -> str:
+    """Read what a run says up to the first line with these words; return that line."""
+    said = [""]
+    while words not in said[-1]:
+        said.append(process.stdout.readline())
+        assert said[-1], "".join(said)
+    return said[-1]
+
+
 def workflow(folder: Path, rules: str, targets: Sequence[object] = (0,)) -> None:
     """Write a Snakefile that makes <target>.txt for all targets; `rules` is the body of the rule `job`."""
     folder.mkdir(parents=True, exist_ok=True)

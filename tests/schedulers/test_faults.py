@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters import Cluster, count, finish, shell, wait_until, workflow
+from clusters import Cluster, count, finish, said_with, shell, wait_until, workflow
 from helpers import command, succeed
 from one_host_slurm import OneHostSlurm
 
@@ -324,11 +324,8 @@ def test_more_memory_than_any_node_has(cluster: Cluster, tmp_path: Path) -> None
 def test_a_job_that_would_wait_for_ever_is_told_once(cluster: Cluster, tmp_path: Path) -> None:
     workflow(tmp_path, "    resources: runtime=1000\n" + shell("touch {output}"), range(3))
     process = cluster.start(tmp_path)
-    lines = []
-    while not lines or "PartitionTimeLimit" not in lines[-1]:
-        lines.append(process.stdout.readline())
-        assert lines[-1], "".join(lines)
-    assert "may stay in the queue for ever (slurm: PENDING, PartitionTimeLimit)" in lines[-1]
+    line = said_with(process, "PartitionTimeLimit")
+    assert "may stay in the queue for ever (slurm: PENDING, PartitionTimeLimit)" in line
     process.send_signal(signal.SIGINT)
     status, said = finish(process)
     assert status == 1
@@ -339,11 +336,8 @@ def test_a_job_that_would_wait_for_ever_is_told_once(cluster: Cluster, tmp_path:
 def test_a_job_in_error_is_told_with_the_schedulers_reason(cluster: Cluster, tmp_path: Path) -> None:
     workflow(tmp_path, shell("touch {output}"), range(2))
     process = cluster.start(tmp_path, config=cluster.config(tmp_path, "qsub -wd /no/such/folder"))
-    lines = []
-    while not lines or "for ever" not in lines[-1]:
-        lines.append(process.stdout.readline())
-        assert lines[-1], "".join(lines)
-    assert "(grid_engine: Eqw, can't chdir to /no/such/folder: No such file or directory)" in lines[-1]
+    line = said_with(process, "for ever")
+    assert "(grid_engine: Eqw, can't chdir to /no/such/folder: No such file or directory)" in line
     process.send_signal(signal.SIGINT)
     status, said = finish(process)
     assert status == 1
