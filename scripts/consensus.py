@@ -23,10 +23,9 @@ from common import UserError, listing, replacing, run, warn, write_if_changed
 from counting import Integers
 from overlaps import Overlaps
 from peaks import SOURCES, read_intervals
-from regions import LARGEST_COORDINATE, Regions, content_of, lines_of, read_bed
+from regions import LARGEST_COORDINATE, SUPPORT, Regions, content_of, lines_of, read_bed
 from samples import ROW_NAMES, Problem, Sample, by_kind, read_table
 
-SHARE = "support"  # last column of the table of support
 CELLS = 1 << 26  # of the table of support that are in memory twice while it is written
 
 Part = tuple[int, Integers, Integers]  # the number of a sample, starts and ends of its intervals on one contig
@@ -189,7 +188,7 @@ def read_samples(
         try:
             intervals[name] = _read_files([Path(path) for path in sample["peaks"]], source, extension)
             groups[name] = _group(sample, group_attribute) if group_attribute else ""
-            if name == SHARE:
+            if name == SUPPORT:
                 raise UserError("the table of support has a column of this name; call the sample another name")
         except UserError as error:
             problems.append(Problem("peaks", name, str(error)))
@@ -226,9 +225,9 @@ def read_lengths(path: Path) -> dict[str, int]:
 def write_support(consensus: Consensus, path: Path) -> None:
     """Write the table of support as Parquet, some rows at a time; pandas reads `region` as the index."""
     regions, samples = consensus.regions.names(), consensus.samples
-    empty = pd.DataFrame({name: np.zeros(0, np.uint8) for name in samples} | {SHARE: np.zeros(0)})
+    empty = pd.DataFrame({name: np.zeros(0, np.uint8) for name in samples} | {SUPPORT: np.zeros(0)})
     metadata = pa.Schema.from_pandas(empty.set_index(pd.Index([], str, name=ROW_NAMES))).metadata
-    columns = [(ROW_NAMES, pa.string()), *((name, pa.uint8()) for name in samples), (SHARE, pa.float64())]
+    columns = [(ROW_NAMES, pa.string()), *((name, pa.uint8()) for name in samples), (SUPPORT, pa.float64())]
     schema = pa.schema(columns, metadata=metadata)
     rows = max(1, CELLS // len(samples))
     with replacing(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:

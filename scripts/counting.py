@@ -1,5 +1,6 @@
 """What is counted, which alignments are kept, and what is told of them besides the counts."""
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -98,6 +99,11 @@ class Tally:
             "excluded": {reason: n for reason, n in zip(REASONS, self.excluded.tolist(), strict=True) if n},
             "contigs": {contig: n for contig, n in self.contigs.items() if n},
         }
+
+
+def sha256(counts: NDArray[np.int32]) -> str:
+    """Return the SHA-256 of counts, by which a damaged file is recognised."""
+    return hashlib.sha256(np.ascontiguousarray(counts, "<i4").tobytes()).hexdigest()
 
 
 def median(histogram: Integers) -> int | None:

@@ -5,7 +5,6 @@ and the alignment files.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -20,15 +19,10 @@ from numpy.typing import NDArray
 
 from alignments import count
 from common import VERSION, UserError, replacing, run
-from counting import ABSENT_CONTIGS, FLAG_BITS, MODES, Counting
+from counting import ABSENT_CONTIGS, FLAG_BITS, MODES, Counting, sha256
 from progress import shown
 from regions import Regions, read_bed
 from tss import NO_START_SITES, enrichment, read_start_sites
-
-
-def sha256(counts: NDArray[np.int32]) -> str:
-    """Return the SHA-256 of counts, by which `collect` recognises a damaged file."""
-    return hashlib.sha256(np.ascontiguousarray(counts, "<i4").tobytes()).hexdigest()
 
 
 def to_int32(counts: NDArray[np.int64], source: Path) -> NDArray[np.int32]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from common import UserError, listing, run, warn, write_if_changed
 
 LARGEST_COORDINATE = 2**31 - 1  # BAM's coordinates are int32
+SUPPORT = "support"  # of a region: the share of samples with a peak there
 GZIP_MAGIC = b"\x1f\x8b"
 CONTIG = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")  # SAM specification, 1.2.1
 PLAIN = re.compile(rb"(?:[!-~]+\t(?:0|[1-9][0-9]{0,9})\t[1-9][0-9]{0,9}\n)+")  # BED3 as `Regions.bed` writes it

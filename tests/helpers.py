@@ -1,7 +1,9 @@
 """What the tests share: paths, real data, tiny BAM files, and runs of Snakemake."""
 
 import csv
+import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -21,6 +23,7 @@ SNAKEFILE = CLONE / "workflow" / "Snakefile"
 DATA = Path(os.environ.get("DIVVY_COVERAGE_DATA", CLONE.parent / "shared" / "data")).resolve()
 REQUIRED = os.environ.get("DIVVY_COVERAGE_REQUIRE", "").split()
 BIN = Path(sys.executable).parent
+MATRIX = "results/matrix/peaks.matrix_raw.csv.gz"  # of a tiny project; much faster than all that a run makes
 
 # name, flag, contig, 0-based start, CIGAR, mapping quality
 Read = tuple[str, int, str, int, str, int]
@@ -83,6 +86,19 @@ def script(name: str, *options: str | Path, folder: Path) -> subprocess.Complete
     return command(sys.executable, CLONE / "scripts" / name, *options, folder=folder)
 
 
+def in_r(code: str, folder: Path, *packages: str) -> str:
+    """Run R code in `folder` and return what it prints; skip if R or one of the packages is not there."""
+    have = [
+        "Rscript",
+        "-e",
+        f"stopifnot({', '.join(f'nzchar(system.file(package={p!r}))' for p in packages) or 'TRUE'})",
+    ]
+    there = shutil.which("Rscript") and not subprocess.run(have, capture_output=True, check=False).returncode
+    need(bool(there), "r", f"no Rscript, or not all of its packages {', '.join(packages)}")
+    (folder / "code.R").write_text(code)
+    return succeed(command("Rscript", "--vanilla", "code.R", folder=folder))
+
+
 def stand_in(folder: Path, name: str, script: str) -> None:
     """Write a command that does what `script` says and adds its arguments to <name>.calls."""
     path = folder / name
@@ -143,6 +159,36 @@ def bgzf(content: bytes, size: int = 65_280) -> bytes:
         blocks += b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0" + struct.pack("<H", len(data) + 25) + data
         blocks += struct.pack("<II", zlib.crc32(part), len(part))
     return blocks + END
+
+
+def write_cohort(folder: Path, counts: np.ndarray, names: Sequence[str] = (), counted: Sequence[int] = ()) -> Any:
+    """Write the coverage of samples with these counts (regions × samples) as coverage.py does, and return the cohort.
+
+    Regions are of 100, 110, 120 … bp; `counted` is what was counted of each sample in all (twice its counts).
+    """
+    from cohort import read_cohort  # of the scripts, which only tests can import
+    from counting import Counting, sha256
+    from regions import read_bed
+
+    names = names or [f"s{number}" for number in range(counts.shape[1])]
+    bed, table, coverage = folder / "r.bed", folder / "s.tsv", folder / "cov"
+    coverage.mkdir(parents=True)
+    bed.write_text("".join(f"chr1\t{50_000 * i}\t{50_000 * i + 100 + 10 * i}\n" for i in range(len(counts))))
+    table.write_text("sample_name\n" + "".join(f"{name}\n" for name in names))
+    described = {"number": len(counts), "sha256": read_bed(bed).sha256()}
+    for column, name in enumerate(names):
+        column_counts = np.ascontiguousarray(counts[:, column], np.int32)
+        total = int(column_counts.sum(dtype=np.int64))
+        np.save(coverage / f"{name}.npy", column_counts)
+        statistics = {"alignments": 3 * total, "counted": counted[column] if len(counted) else 2 * total, "frip": None}
+        description = {
+            "regions": described,
+            "counting": Counting().describe(),
+            "counts": {"sum": total, "sha256": sha256(column_counts)},
+            "statistics": statistics,
+        }
+        (coverage / f"{name}.stats.json").write_text(json.dumps(description))
+    return read_cohort(table, bed, coverage)
 
 
 def tiny_project(folder: Path, samples: Sequence[str] = ("a", "b"), bam_folder: str = "bam") -> None:
