@@ -1,186 +1,165 @@
-"""Collect the counts of all samples into one matrix of regions × samples, and their statistics into one table.
+"""Collect the counts of all samples into a matrix of regions × samples, as they are or normalised.
 
-Rows are in region order, columns in sheet order, values are integers. All files are written a block of rows at a time.
+Rows are in region order, columns in sheet order. The suffix of the file to write tells its format; all formats hold the
+same. Values are written a block of rows or a sample at a time.
 """
 
 import argparse
-import csv
+import glob
 import json
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet
-from isal import igzip
 
-from common import UserError, listing, replacing, run
-from coverage import sha256
-from regions import Regions, read_bed
-from samples import read_table
+from cohort import Cohort, read_cohort
+from common import VERSION, UserError, replacing, run
+from formats import COLUMN_NAMES, WRITERS, Matrix, writer_for
+from normalization import METHODS, Normalization, fit
+from regions import Regions
+from samples import ROW_NAMES, Sample, read_table
 
-BLOCK = 1 << 23  # counts in memory at a time
-DESCRIPTION = {"regions", "counting", "counts", "statistics"}  # what coverage.py says of a sample
-
-
-class Writer(Protocol):
-    """Takes record batches of rows, and is closed after the last."""
-
-    def write_batch(self, batch: pa.RecordBatch) -> None:
-        """Write some rows."""
-
-    def close(self) -> None:
-        """Finish the file."""
+NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e[+-][0-9]+)?")  # more digits would not be kept
+WHOLE = re.compile(r"-?[0-9]+")
+CLASH = "_counted"  # added to the name of a statistic that an attribute has, too
+NEEDED = ("library_size", "size_factor", "tmm_factor")  # statistics that normalisation takes
 
 
-def read_descriptions(names: Sequence[str], folder: Path, region_set: str) -> list[dict[str, Any]]:
-    """Read what each sample's coverage was computed from; UserError if samples differ in it.
-
-    `region_set` is the SHA-256 of the regions that the matrix will have.
-    """
-    descriptions = [_description(folder / f"{name}.stats.json") for name in names]
-    stale = [name for name, d in zip(names, descriptions, strict=True) if d["regions"]["sha256"] != region_set]
-    if stale:
-        raise UserError(
-            f"{folder}: {len(stale)} of {len(names)} samples were counted over another region set:{listing(stale)}\n"
-            "remove their files there and run the workflow again"
-        )
-    countings = {json.dumps(d["counting"], sort_keys=True): [] for d in descriptions}  # type: dict[str, list[str]]
-    for name, description in zip(names, descriptions, strict=True):
-        countings[json.dumps(description["counting"], sort_keys=True)].append(name)
-    if len(countings) > 1:
-        kinds = [f"{', '.join(members[:10])}: {counting}" for counting, members in countings.items()]
-        raise UserError(
-            f"{folder}: samples were counted in different ways:{listing(kinds)}\ncount them in the same way"
-        )
-    return descriptions
+def checked(cohort: Cohort) -> dict[str, Any]:
+    """Check that the coverage of all samples is sound and belongs together; return what was counted."""
+    descriptions = cohort.descriptions()
+    cohort.check_counts(descriptions)
+    counting: dict[str, Any] = descriptions[0]["counting"]
+    return counting
 
 
-def check_counts(names: Sequence[str], folder: Path, descriptions: Sequence[dict[str, Any]]) -> None:
-    """Check that each sample's counts are those that its description names; UserError if not."""
-    damaged = []
-    for name, description in zip(names, descriptions, strict=True):
-        path = folder / f"{name}.npy"
-        try:
-            if sha256(np.load(path)) != description["counts"]["sha256"]:
-                damaged.append(f"{path}: its checksum is not that of {name}.stats.json")
-        except (OSError, ValueError, EOFError) as error:
-            damaged.append(f"{path}: {error}")
-    if damaged:
-        raise UserError(f"{len(damaged)} count files are damaged; remove them and run again:{listing(damaged)}")
-
-
-def matrix_blocks(names: Sequence[str], folder: Path, regions: Regions) -> Iterator[pa.RecordBatch]:
-    """Yield the matrix as record batches of rows: `region` (text) and one int32 column a sample."""
-    schema = matrix_schema(names)
-    region_names = regions.names()
-    rows = max(1, BLOCK // len(names))
-    for first in range(0, len(regions), rows):
-        block = slice(first, first + rows)
-        columns = [pa.array(np.load(folder / f"{name}.npy", mmap_mode="r")[block]) for name in names]
-        yield pa.record_batch([pa.array(region_names[block]), *columns], schema=schema)
-
-
-def matrix_schema(names: Sequence[str]) -> pa.Schema:
-    """Return the columns of the matrix; pandas reads `region` as the index."""
-    empty = pd.DataFrame({name: np.zeros(0, np.int32) for name in names}, index=pd.Index([], str, name="region"))
-    metadata = pa.Schema.from_pandas(empty).metadata
-    return pa.schema([("region", pa.string()), *((name, pa.int32()) for name in names)], metadata=metadata)
-
-
-class CsvWriter:
-    """A gzip-compressed CSV, the same bytes for the same matrix."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._raw = path.open("wb")
-        self._file = igzip.IGzipFile("", "wb", compresslevel=2, fileobj=self._raw, mtime=0)  # no name, no time
-        self._file.write((",".join(schema.names) + "\n").encode())
-        # names of samples and of contigs hold neither commas nor quotes; pyarrow would quote them all
-        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
-        self._csv = pyarrow.csv.CSVWriter(self._file, schema, write_options=options)
-
-    def write_batch(self, batch: pa.RecordBatch) -> None:
-        """Write some rows."""
-        self._csv.write_batch(batch)
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._csv.close()
-        self._file.close()
-        self._raw.close()
-
-
-def parquet_writer(path: Path, schema: pa.Schema) -> Writer:
-    """Open a Parquet file."""
-    writer: Writer = pyarrow.parquet.ParquetWriter(path, schema, compression="zstd")
-    return writer
-
-
-WRITERS: dict[str, Callable[[Path, pa.Schema], Writer]] = {".csv.gz": CsvWriter, ".parquet": parquet_writer}
-
-
-def write_matrix(names: Sequence[str], folder: Path, regions: Regions, paths: Sequence[Path]) -> None:
-    """Write the matrix to each of `paths`, in the format of its suffix."""
-    schema = matrix_schema(names)
-    with ExitStack() as stack:
-        writers = [_writer(path)(stack.enter_context(replacing(path)), schema) for path in paths]
-        for batch in matrix_blocks(names, folder, regions):
-            for writer in writers:
-                writer.write_batch(batch)
-        for writer in writers:
-            writer.close()
-
-
-def write_statistics(names: Sequence[str], descriptions: Sequence[dict[str, Any]], path: Path) -> None:
-    """Write one line of statistics a sample."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["sample_name", *descriptions[0]["statistics"]])
-        for name, description in zip(names, descriptions, strict=True):
-            writer.writerow([name, *description["statistics"].values()])
-
-
-def _writer(path: Path) -> Callable[[Path, pa.Schema], Writer]:
-    for suffix, writer in WRITERS.items():
-        if path.name.endswith(suffix):
-            return writer
-    raise UserError(f"{path}: expected a file name that ends in one of {', '.join(WRITERS)}")
-
-
-def _description(path: Path) -> dict[str, Any]:
+def read_statistics(path: Path, names: Sequence[str]) -> list[Sample]:
+    """Read the table of statistics, which has to have just these samples in this order."""
     try:
-        description: dict[str, Any] = json.loads(path.read_text())
-        if not isinstance(description, dict) or not description.keys() >= DESCRIPTION:
-            raise ValueError(f"expected {', '.join(sorted(DESCRIPTION))} in it")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not the statistics of a sample: {error}; remove it and run again") from error
-    return description
+        table = read_table(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a table of statistics: {error}; remove it and run again") from error
+    if [row.get(COLUMN_NAMES) for row in table] != [[name] for name in names] or not table[0].keys() >= set(NEEDED):
+        expected = f"a line for each sample, in sheet order, with {', '.join(NEEDED)}"
+        raise UserError(f"{path}: expected {expected}; remove it and run again")
+    return table
+
+
+def read_region_statistics(path: Path, regions: Regions) -> pa.Table:
+    """Read the table of regions, which has to have just these in this order, without their names."""
+    types = {ROW_NAMES: pa.string(), "chrom": pa.string(), "start": pa.int64(), "end": pa.int64()}
+    parse = pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False)
+    try:
+        with pyarrow.csv.open_csv(path, parse_options=parse) as file:
+            types = {name: types.get(name, pa.float64()) for name in file.schema.names}
+        convert = pyarrow.csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=False)
+        table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: not a table of regions: {error}; remove it and run again") from error
+    if table.column_names[0] != ROW_NAMES or table[ROW_NAMES] != pa.chunked_array([regions.names()]):
+        raise UserError(f"{path}: expected a line for each region, in their order; remove it and run again")
+    return table.drop_columns(ROW_NAMES)
+
+
+def sample_table(sheet: Sequence[Sample], statistics: Sequence[Sample]) -> pa.Table:
+    """Return a table of the samples' attributes and then their statistics, without their names.
+
+    A statistic whose name an attribute has gets a name that ends in "_counted".
+    """
+    found: dict[str, pa.Array] = {}
+    for table in (sheet, statistics):
+        for column in table[0]:
+            name = column
+            while name in found:
+                name += CLASH
+            if column != COLUMN_NAMES:
+                found[name] = typed(["\n".join(row[column]) for row in table])
+    return pa.table(found)
+
+
+def typed(cells: Sequence[str]) -> pa.Array:
+    """Return cells as numbers if all that are not empty are numbers as Python and R write them, else as text.
+
+    Whole numbers are int64, and float64 with NaN if there are empty cells. Names made of digits stay text where they
+    would change: 007 and 1E5 are no numbers, nor is anything of more than 15 digits.
+    """
+    given = [cell for cell in cells if cell]
+    if not all(map(NUMBER.fullmatch, given)):
+        return pa.array(cells)
+    if len(given) == len(cells) and all(map(WHOLE.fullmatch, given)):
+        return pa.array([int(cell) for cell in cells])
+    return pa.array([float(cell or "nan") for cell in cells])
+
+
+def read_provenance(path: Path | None) -> dict[str, Any]:
+    """Read the record of the run, if there is one."""
+    if path is None or not path.is_file():
+        return {"version": VERSION}
+    try:
+        provenance: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {**provenance}
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: not the record of a run: {error}; remove it and run again") from error
+
+
+def normalize(cohort: Cohort, method: str, statistics: Sequence[Sample]) -> Normalization:
+    """Find what a normalisation needs to know, from what the table of statistics has of all samples."""
+    columns = [[float("".join(row[name]) or "nan") for row in statistics] for name in NEEDED]
+    return fit(method, cohort, *map(np.array, columns))
+
+
+def write_matrix(matrix: Matrix, path: Path) -> None:
+    """Write a matrix in the format of the path's suffix; what a killed run left behind is removed."""
+    write = writer_for(path)
+    for leftover in path.parent.glob(f".????????.{glob.escape(path.name[-80:])}"):  # named by `replacing`
+        leftover.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        write(matrix, temporary)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--samples", type=Path, required=True, help="table with a column sample_name; gives the columns")
+    add("--regions", type=Path, required=True, help="region set; gives the rows")
+    add("--coverage", type=Path, required=True, help="folder with <sample>.npy and <sample>.stats.json")
+    add("--stats", type=Path, required=True, help="table of statistics, a line a sample (.tsv)")
+    add("--region-stats", type=Path, required=True, help="table of regions, a line a region (.tsv.gz)")
+    add("--kind", choices=("raw", "norm"), required=True, help="values: counts, or normalised")
+    add("--normalization", choices=METHODS, default="log2cpm", help="how to normalise (%(default)s)")
+    add("--provenance", type=Path, help="record of the run (.json), for the metadata; it may be missing")
+    add("--out", type=Path, required=True, help=f"matrix to write: {', '.join(WRITERS)}")
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: collect the samples of a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--samples", type=Path, required=True, help="table with a column sample_name; gives the columns"
+    args = _parser().parse_args(argv)
+    writer_for(args.out)
+    cohort = read_cohort(args.samples, args.regions, args.coverage)
+    counting = checked(cohort)
+    statistics = read_statistics(args.stats, cohort.names)
+    method = args.normalization if args.kind == "norm" else "none"
+    about = {
+        "normalization": method,
+        "regions": len(cohort.regions),
+        "regions_sha256": cohort.regions.sha256(),
+        "counting": counting,
+    }
+    matrix = Matrix(
+        cohort,
+        method,
+        normalize(cohort, method, statistics) if args.kind == "norm" else None,
+        sample_table(read_table(args.samples), statistics),
+        read_region_statistics(args.region_stats, cohort.regions),
+        {**read_provenance(args.provenance), "matrix": about},
     )
-    parser.add_argument("--regions", type=Path, required=True, help="region set; gives the rows")
-    parser.add_argument("--coverage", type=Path, required=True, help="folder with <sample>.npy and <sample>.stats.json")
-    parser.add_argument(
-        "--matrix", type=Path, nargs="+", required=True, help=f"matrices to write: {', '.join(WRITERS)}"
-    )
-    parser.add_argument("--stats", type=Path, required=True, help="table of statistics to write (.tsv)")
-    args = parser.parse_args(argv)
-    names = [sample["sample_name"][0] for sample in read_table(args.samples)]
-    regions = read_bed(args.regions)
-    descriptions = read_descriptions(names, args.coverage, regions.sha256())
-    check_counts(names, args.coverage, descriptions)
-    write_matrix(names, args.coverage, regions, args.matrix)
-    write_statistics(names, descriptions, args.stats)
+    write_matrix(matrix, args.out)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from hypothesis import settings
 
 import one_host_sge
 import one_host_slurm
-from helpers import CLONE, DATA, need, script, succeed
+from helpers import BIN, CLONE, DATA, need, script, succeed
 from one_host_sge import OneHostGridEngine
 from one_host_slurm import OneHostSlurm
 
@@ -31,6 +31,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     succeed(script("generate_project.py", "--out", folder / "demo", folder=CLONE))
     return folder / "demo"
+
+
+@pytest.fixture(scope="session")
+def readers() -> Path:
+    """The programs of an environment with anndata and MultiQC, whose dependencies do not fit ours."""
+    folder = BIN.parent / "readers" / "bin"
+    need((folder / "python").exists(), "readers", "make readers installs it")
+    return folder
 
 
 @pytest.fixture

@@ -1,27 +1,44 @@
-"""collect.py: formats that agree, and coverage that does not belong together."""
+"""collect.py: a matrix of what coverage.py and summarize.py write, and coverage that does not belong together."""
 
+import gzip
 import json
+import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from helpers import refuse, script, succeed, write_bam
 
 SAMPLES = ["zeta", "alpha", "1e5", "007"]
 BED = "chr2\t5\t50\nchr1\t0\t100\nchr1\t20\t30\n"
+INPUTS = ["--samples", "s.tsv", "--regions", "r.bed", "--coverage", "cov"]
+TABLES = ["--stats", "stats.tsv", "--region-stats", "regions.tsv.gz"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the coverage of four samples, and its summary; not to be changed."""
+    folder = tmp_path_factory.mktemp("counted")
+    (folder / "r.bed").write_text(BED)
+    (folder / "s.tsv").write_text("sample_name\tbam\n" + "".join(f"{name}\t{name}.bam\n" for name in SAMPLES))
+    for number, name in enumerate(SAMPLES):
+        write_bam(folder / f"{name}.bam", {"chr1": 200, "chr2": 200}, [("r", 0, "chr1", 0, "25M", 60)] * number)
+        cover(folder, name)
+    others = ["--pca", "pca.tsv", "--correlation", "correlation.tsv", "--summary", "summary.json"]
+    succeed(script("summarize.py", *INPUTS, *TABLES, *others, folder=folder))
+    return folder
 
 
 @pytest.fixture
-def counted(tmp_path: Path) -> Path:
-    """A folder with the coverage of four samples."""
-    (tmp_path / "r.bed").write_text(BED)
-    (tmp_path / "s.tsv").write_text("sample_name\tbam\n" + "".join(f"{name}\t{name}.bam\n" for name in SAMPLES))
-    for number, name in enumerate(SAMPLES):
-        write_bam(tmp_path / f"{name}.bam", {"chr1": 200, "chr2": 200}, [("r", 0, "chr1", 0, "25M", 60)] * number)
-        cover(tmp_path, name)
-    return tmp_path
+def counted(base: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(base, tmp_path / "counted")
 
 
 def cover(folder: Path, name: str, *options: str, bed: str = "r.bed") -> None:
@@ -29,47 +46,79 @@ def cover(folder: Path, name: str, *options: str, bed: str = "r.bed") -> None:
     succeed(script("coverage.py", "--bam", f"{name}.bam", "--regions", bed, *outputs, *options, folder=folder))
 
 
-def collect(folder: Path, *matrices: str, bed: str = "r.bed"):
-    inputs = ["--samples", "s.tsv", "--regions", bed, "--coverage", "cov"]
-    return script("collect.py", *inputs, "--matrix", *matrices, "--stats", "stats.tsv", folder=folder)
+def collect(folder: Path, out: str, *options: str, kind: str = "raw"):
+    return script("collect.py", *INPUTS, *TABLES, "--kind", kind, "--out", out, *options, folder=folder)
 
 
-def test_all_formats_hold_the_same(counted: Path) -> None:
-    succeed(collect(counted, "m.csv.gz", "m.parquet"))
-    csv = pd.read_csv(counted / "m.csv.gz", index_col=0)
-    parquet = pd.read_parquet(counted / "m.parquet")
-    for matrix in (csv, parquet):
-        assert matrix.index.name == "region"
-        assert list(matrix.index) == ["chr2:5-50", "chr1:0-100", "chr1:20-30"]
-        assert list(matrix.columns) == SAMPLES
-        assert matrix.to_numpy().tolist() == [[0, 0, 0, 0], [0, 1, 2, 3], [0, 1, 2, 3]]
-    assert set(parquet.dtypes) == {np.dtype(np.int32)}
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("m.csv.gz", partial(pd.read_csv, index_col="region")), ("m.parquet", pd.read_parquet)],
+)
+def test_rows_are_regions_and_columns_samples(counted: Path, name: str, read: Callable[[Path], pd.DataFrame]) -> None:
+    succeed(collect(counted, name))
+    matrix = read(counted / name)
+    assert matrix.index.name == "region"
+    assert list(matrix.index) == ["chr2:5-50", "chr1:0-100", "chr1:20-30"]
+    assert list(matrix.columns) == SAMPLES
+    assert matrix.to_numpy().tolist() == [[0, 0, 0, 0], [0, 1, 2, 3], [0, 1, 2, 3]]
 
 
-def test_the_same_coverage_gives_the_same_bytes(counted: Path) -> None:
-    succeed(collect(counted, "m.csv.gz", "m.parquet"))
-    succeed(collect(counted, "again.csv.gz", "again.parquet"))
-    for suffix in ("csv.gz", "parquet"):
-        assert (counted / f"m.{suffix}").read_bytes() == (counted / f"again.{suffix}").read_bytes()
-
-
-def test_blocks_of_rows_join_up(counted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import collect as module
-
-    succeed(collect(counted, "m.csv.gz", "m.parquet"))
-    monkeypatch.chdir(counted)
-    monkeypatch.setattr(module, "BLOCK", len(SAMPLES))  # one row at a time
-    module.write_matrix(SAMPLES, Path("cov"), module.read_bed(Path("r.bed")), [Path("b.csv.gz"), Path("b.parquet")])
-    assert pd.read_csv("b.csv.gz").equals(pd.read_csv("m.csv.gz"))
-    assert pd.read_parquet("b.parquet").equals(pd.read_parquet("m.parquet"))
-
-
-def test_statistics_are_one_line_a_sample(counted: Path) -> None:
-    succeed(collect(counted, "m.csv.gz"))
-    stats = pd.read_csv(counted / "stats.tsv", sep="\t", dtype={"sample_name": str})
+def test_statistics_are_one_line_a_sample(base: Path) -> None:
+    stats = pd.read_csv(base / "stats.tsv", sep="\t", dtype={"sample_name": str})
     assert list(stats["sample_name"]) == SAMPLES
     assert list(stats["kept"]) == [0, 1, 2, 3]
     assert stats["frip"].isna().tolist() == [True, False, False, False]
+
+
+def test_values_are_normalised_as_asked_for(counted: Path) -> None:
+    for method, value in (("cpm", 1e6), ("log2cpm", np.log2(1 + 1e6)), ("rpkm", 1e7)):
+        succeed(collect(counted, "m.parquet", "--normalization", method, kind="norm"))
+        matrix = pd.read_parquet(counted / "m.parquet")
+        assert matrix.loc["chr1:0-100"].tolist() == pytest.approx([0, value, value, value])
+    assert matrix.loc["chr1:20-30"].tolist() == pytest.approx([0, 1e8, 1e8, 1e8])
+
+
+def test_counts_do_not_depend_on_the_normalisation(counted: Path) -> None:
+    for name, method in (("a.parquet", "cpm"), ("b.parquet", "quantile")):
+        succeed(collect(counted, name, "--normalization", method))
+    assert (counted / "a.parquet").read_bytes() == (counted / "b.parquet").read_bytes()
+
+
+def test_an_unknown_normalisation_is_refused(counted: Path) -> None:
+    done = collect(counted, "m.parquet", "--normalization", "vst", kind="norm")
+    assert done.returncode == 2
+    assert "invalid choice: 'vst'" in done.stdout
+
+
+def test_a_record_of_the_run_may_be_missing_but_not_damaged(counted: Path) -> None:
+    succeed(collect(counted, "m.parquet", "--provenance", "no.json"))
+    found = json.loads(pa.parquet.read_schema(counted / "m.parquet").metadata[b"divvy_coverage"])
+    assert list(found) == ["matrix", "version"]
+    for text in ("{", "[]", "1"):
+        (counted / "p.json").write_text(text)
+        refuse(collect(counted, "m.parquet", "--provenance", "p.json"), "p.json", "remove it")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("stats.tsv", "alpha", "beta"),
+        ("stats.tsv", "library_size", "size"),
+        ("regions.tsv.gz", "chr1:20-30", "chr1:20-31"),
+        ("regions.tsv.gz", "mean", "mean\tmore"),
+        ("regions.tsv.gz", "chr1", "chr1\n"),
+    ],
+)
+def test_tables_of_something_else_are_refused(counted: Path, name: str, old: str, new: str) -> None:
+    path = counted / name
+    opened = gzip.open if name.endswith(".gz") else open
+    with opened(path, "rt") as file:
+        text = file.read()
+    with opened(path, "wt") as file:
+        file.write(text.replace(old, new))
+    refuse(collect(counted, "m.h5ad"), name, "remove it and run again")
+    path.unlink()
+    refuse(collect(counted, "m.h5ad"), name, "No such file")
 
 
 def test_another_region_set_is_refused(counted: Path) -> None:
@@ -103,7 +152,7 @@ def test_a_missing_sample_is_refused(counted: Path) -> None:
 
 
 def test_an_unknown_format_is_refused(counted: Path) -> None:
-    refuse(collect(counted, "m.xlsx"), "m.xlsx", ".csv.gz, .parquet")
+    refuse(collect(counted, "m.xlsx"), "m.xlsx", ".csv.gz, .parquet, .h5ad, .mtx.gz")
 
 
 def test_what_was_counted_is_recorded(counted: Path) -> None:
