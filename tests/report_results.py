@@ -1,0 +1,162 @@
+"""Results folders as runs leave them, with simulated numbers, for tests of what is made of them."""
+
+import csv
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HOSTILE = ("<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "a \"quoted\" & <b>bold</b> 'title'")
+
+
+def sheet(n: int, titles: Sequence[str] = ()) -> list[dict[str, str]]:
+    """A sheet of `n` samples in two groups and three batches; the first of them have `titles`."""
+    return [
+        {
+            "sample_name": f"s{i:0{len(str(n))}d}",
+            "bam": f"bam/s{i}.bam",
+            "title": titles[i] if i < len(titles) else f"{('control', 'treated')[i % 2]} {i + 1}",
+            "group": ("control", "treated")[i % 2],
+            "batch": str(1 + i % 3),
+            "age": str(20 + (7 * i) % 60),
+            "organism": "human",
+            "peaks_file": f"/data/s{i}.narrowPeak",
+        }
+        for i in range(n)
+    ]
+
+
+def write_results(
+    folder: Path,
+    samples: Sequence[Mapping[str, str]],
+    region_sets: Sequence[str] = ("peak_set",),
+    regions: int = 1000,
+    paired: bool = True,
+    tss: bool = True,
+    empty: Sequence[int] = (),
+    poor: Sequence[int] = (),
+) -> None:
+    """Write the files of a finished run of `samples`; those numbered in `empty` have no counts, in `poor` a low FRiP."""
+    rng = np.random.default_rng(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_table(folder / "samples.tsv", samples)
+    descriptions = [_description(rng, paired, tss, i in empty, i in poor) for i in range(len(samples))]
+    for name in region_sets:
+        _write_coverage(folder / "coverage" / name, samples, descriptions)
+        _write_matrix(rng, folder / "matrix", name, samples, descriptions, regions)
+    provenance = {
+        "version": "0.1.0",
+        "created": "2026-11-22T21:00:00+00:00",
+        "command": "snakemake --profile divvy",
+        "config": {"pep": "samples.csv", "regions": {name: {"bed": f"{name}.bed"} for name in region_sets}},
+        "samples_sha256": "ab" * 32,
+        "region_sets": dict.fromkeys(region_sets, "cd" * 32),
+        "software": {"python": "3.11.7", "snakemake": "9.11.0", "numpy": "2.4.0"},
+    }
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+
+
+def _description(rng: np.random.Generator, paired: bool, tss: bool, empty: bool, poor: bool) -> dict[str, Any]:
+    total = 0 if empty else int(rng.lognormal(17, 0.3))
+    kept = int(0.9 * total)
+    inside = int(kept * np.clip(rng.normal(0.05 if poor else 0.35, 0.03 if not poor else 0.005), 0.01, 1))
+    lengths = np.arange(30, 1000)
+    shape = np.exp(-((lengths - 60) ** 2) / 800) + 0.3 * np.exp(-((lengths - 195) ** 2) / 1500) + 0.01
+    fragments = rng.poisson(shape * (kept / 2 / shape.sum()) * rng.normal(1, 0.1, len(shape)).clip(0.5))
+    quality = {"0": total // 50, "30": total // 20, "60": total - total // 50 - total // 20} if total else {}
+    histogram = {str(k): int(v) for k, v in zip(lengths, fragments, strict=True) if v} if paired else {}
+    distance = np.arange(-2000, 2001)
+    profile = rng.poisson((1 + rng.normal(8, 1) * np.exp(-((distance / 150) ** 2))) * 20 * (kept > 0))
+    statistics = {
+        "alignments": total, "unmapped": 0, "duplicates": total // 12, "proper_pairs": total if paired else 0,
+        "kept": kept, "fragments": int(fragments.sum()) if paired else 0, "counted": kept, "in_regions": inside,
+        "frip": inside / kept if kept else None, "mitochondrial": float(rng.beta(2, 60)) if total else None,
+        "fragment_length_median": 88 if paired and kept else None, "mapping_quality_median": 60 if total else None,
+        "tss_enrichment": float(profile[1950:2051].mean() / profile[:100].mean()) if tss and kept else None,
+        "excluded_duplicate": total // 12, "excluded_mapping_quality": 0,
+    }  # fmt: skip
+    histograms = {"mapping_quality": quality, "fragment_length": histogram, "excluded": {}, "contigs": {"chr1": total}}
+    description = {"version": "0.1.0", "statistics": statistics, "histograms": histograms}
+    return description | ({"tss_profile": profile.tolist()} if tss else {})
+
+
+def _write_coverage(folder: Path, samples: Sequence[Mapping[str, str]], descriptions: Sequence[dict[str, Any]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for sample, description in zip(samples, descriptions, strict=True):
+        (folder / f"{sample['sample_name']}.stats.json").write_text(json.dumps(description))
+
+
+def _write_matrix(
+    rng: np.random.Generator,
+    folder: Path,
+    name: str,
+    samples: Sequence[Mapping[str, str]],
+    descriptions: Sequence[dict[str, Any]],
+    regions: int,
+) -> None:
+    """Write the tables of one region set."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [sample["sample_name"] for sample in samples]
+    groups = np.array([sample.get("group", "") == "treated" for sample in samples], float)
+    libraries = np.array([description["statistics"]["counted"] for description in descriptions])
+    factors = (libraries / max(1, libraries.mean())).tolist()
+    rows = [
+        {"sample_name": sample, **description["statistics"], "regions_detected": int(0.9 * regions * (size > 0))}
+        | {"library_size": size, "size_factor": factor if size else "", "tmm_factor": ""}
+        for sample, description, size, factor in zip(names, descriptions, libraries.tolist(), factors, strict=True)
+    ]
+    _write_table(folder / f"{name}.stats.tsv", rows)
+    _write_regions(rng, folder / f"{name}.region_stats.tsv.gz", regions, variance=len(names) > 1)
+    k = _write_pca(rng, folder / f"{name}.pca.tsv", names, groups)
+    some = names[:1000]
+    _write_correlation(rng, folder / f"{name}.correlation.tsv", some, groups[: len(some)])
+    summary = {
+        **{"normalization": "log2cpm", "library_size": "kept", "regions": regions, "regions_sha256": "cd" * 32},
+        **{"counting": {"mode": "reads", "min_mapq": 0}, "most_variable_regions": min(regions, 2000)},
+        **{"explained_variance": [0.42 / (c + 1) for c in range(k)]},
+        **{"order": [some[i] for i in np.argsort(groups[: len(some)], kind="stable").tolist()]},
+    }
+    (folder / f"{name}.summary.json").write_text(json.dumps(summary))
+
+
+def _write_regions(rng: np.random.Generator, path: Path, regions: int, variance: bool) -> None:
+    mean = rng.lognormal(3, 1.2, regions)
+    spread = 0.1 + 1 / mean * rng.lognormal(0, 0.5, regions)
+    detection = np.clip(1 - np.exp(-mean / 3) + rng.normal(0, 0.05, regions), 0, 1)
+    with gzip.open(path, "wt", compresslevel=1) as file:
+        file.write("region\tchrom\tstart\tend\tmean\tvariance\tdispersion\tdetection\tsupport\n")
+        for i, (m, d, share) in enumerate(zip(mean.tolist(), spread.tolist(), detection.tolist(), strict=True)):
+            start, end = 1000 * i, 1000 * i + 500
+            told = f"{m + d * m * m:.6g}\t{d:.6g}" if variance else "\t"
+            file.write(f"chr1:{start}-{end}\tchr1\t{start}\t{end}\t{m:.6g}\t{told}\t{share:.4g}\t\n")
+
+
+def _write_pca(rng: np.random.Generator, path: Path, names: Sequence[str], groups: np.ndarray) -> int:
+    """Write principal components, and return how many."""
+    k = min(10, len(names) - 1)
+    scores = rng.normal(0, 1, (len(names), k)) * np.linspace(5, 1, k) + np.outer(groups, np.linspace(12, 0, k))
+    rows = [
+        {"sample_name": name, **{f"PC{c + 1}": value for c, value in enumerate(row)}}
+        for name, row in zip(names, scores.tolist(), strict=True)
+    ]
+    _write_table(path, rows)
+    return k
+
+
+def _write_correlation(rng: np.random.Generator, path: Path, names: Sequence[str], groups: np.ndarray) -> None:
+    noise = rng.normal(0, 0.02, (len(names), len(names)))
+    r = 0.8 + 0.15 * (groups[:, None] == groups) + (noise + noise.T) / 2
+    np.fill_diagonal(r, 1)
+    lines = ["\t".join(["sample_name", *names])]
+    lines += ["\t".join([name, *(f"{v:.5f}" for v in row)]) for name, row in zip(names, r.tolist(), strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
