@@ -11,6 +11,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from headers import Cache, Header
 from region_sets import frozen
 from samples import Problem, Sample, by_kind, read_pep, write_table
 
-SAMPLE_TABLE, EXCLUDED_TABLE, CACHE = "samples.tsv", "excluded_samples.tsv", ".preflight"
+SAMPLE_TABLE, EXCLUDED_TABLE, WARNINGS, CACHE = "samples.tsv", "excluded_samples.tsv", "warnings.txt", ".preflight"
 
 Headers = dict[str, list[Header]]  # of the alignment files of each sample
 
@@ -117,7 +118,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, required=True, help="folder to write to")
     args = parser.parse_args(argv)
     text = sys.stdin.read() if args.config == "-" else Path(args.config).read_text()
-    preflight(json.loads(text), args.results)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            preflight(json.loads(text), args.results)
+    finally:
+        print(said.getvalue(), end="", file=sys.stderr)
+    write_if_changed(args.results / WARNINGS, said.getvalue().encode())
 
 
 if __name__ == "__main__":

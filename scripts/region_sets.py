@@ -1,14 +1,19 @@
 """The region sets of a run: read from a BED file, or made of the samples' peaks, and frozen as BED3."""
 
 import hashlib
+import io
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
 from common import VERSION, UserError, write_if_changed
 from regions import Regions, read_bed
 from samples import Problem, Sample
+
+MADE_FROM, WARNINGS = "made from (SHA-256)", "warnings"  # of the note beside a consensus
 
 
 def frozen(
@@ -26,13 +31,26 @@ def frozen(
         write_if_changed(out, given.bed())
         return given, []
     stamp = _stamp(settings, samples, lengths)
-    if note.exists() and note.read_text() == stamp and out.exists():
+    if out.exists() and (warnings := _noted(note, stamp)) is not None:
+        print(warnings, end="", file=sys.stderr)
         return read_bed(out), []
-    regions, problems = _consensus(name, settings, samples, lengths, folder)
+    said = io.StringIO()
+    with redirect_stderr(said):
+        regions, problems = _consensus(name, settings, samples, lengths, folder)
+    print(said.getvalue(), end="", file=sys.stderr)
     if regions is not None:
         write_if_changed(out, regions.bed())
-        write_if_changed(note, stamp.encode())
+        write_if_changed(note, json.dumps({MADE_FROM: stamp, WARNINGS: said.getvalue()}, indent=1).encode())
     return regions, problems
+
+
+def _noted(note: Path, stamp: str) -> str | None:
+    """Return what was warned of when a consensus was made, if it was made from the same."""
+    try:
+        content = json.loads(note.read_text())
+        return str(content[WARNINGS]) if content[MADE_FROM] == stamp else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _consensus(
@@ -68,4 +86,4 @@ def _stamp(settings: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapp
     group = settings["consensus"]["group"]
     members = [(sample["sample_name"], sample.get("peaks"), sample.get(group)) for sample in samples]
     content = json.dumps([VERSION, settings, members, status, sorted(lengths.items())], sort_keys=True)
-    return json.dumps({"made from (SHA-256)": hashlib.sha256(content.encode()).hexdigest()}) + "\n"
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -37,12 +37,12 @@ def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm
     (script,) = (tmp_path / "slurm" / "logs" / "divvy" / "coverage").glob("peak_set.*.sub")
     assert "#SBATCH --partition='longq'\n" in script.read_text()
     assert "#SBATCH --mem='300'\n" in script.read_text()
-    (collect,) = (tmp_path / "slurm" / "logs" / "divvy" / "collect").glob("*.sub")
-    assert "partition" not in collect.read_text()
+    (summarize,) = (tmp_path / "slurm" / "logs" / "divvy" / "summarize").glob("*.sub")
+    assert "partition" not in summarize.read_text()
     assert said.count("PARTITION: not given; directives with it are left out") == 1
     for name in ("serial", "slurm"):
         matrix = tmp_path / name / "results" / "matrix"
-        matrices[name] = [(matrix / f"peak_set.matrix_raw.{suffix}").read_bytes() for suffix in ("csv.gz", "parquet")]
+        matrices[name] = [(matrix / f"peak_set.matrix_{kind}.csv.gz").read_bytes() for kind in ("raw", "norm")]
     assert matrices["serial"] == matrices["slurm"]
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers import read_matrix, snakemake, succeed, write_config, write_sheet
@@ -58,11 +59,23 @@ def test_every_cell_equals_the_expected_one(data: Path, tmp_path: Path, cohort: 
             beds[name].write_text("".join(f"{region}\n" for region in regions))
     samples = next(iter(tables.values()))[1]
     pep = sheet(data, cohort, tmp_path, samples)
-    write_config(tmp_path, pep, beds, counting=DEFINITIONS[definition], matrix={"formats": ["csv.gz"]})
-    succeed(snakemake(tmp_path, "--cores", "2"))
+    write_config(tmp_path, pep, beds, counting=DEFINITIONS[definition])
+    matrices = {name: f"results/matrix/{name}.matrix_raw.csv.gz" for name in tables}
+    succeed(snakemake(tmp_path, "--cores", "2", *matrices.values()))
     for name, (regions, columns, counts) in tables.items():
-        found = read_matrix(tmp_path / "results" / "matrix" / f"{name}.matrix_raw.csv.gz")
+        found = read_matrix(tmp_path / matrices[name])
         assert found[0] == regions
         assert found[1] == columns
         np.testing.assert_array_equal(found[2], counts)
         assert counts.any()
+
+
+def test_components_separate_the_cell_types(data: Path, tmp_path: Path) -> None:
+    cohort = data / "atac-scate8-hg19"
+    write_config(tmp_path, cohort / "project_config.yaml", {"consensus": cohort / "consensus.merge.bed"})
+    succeed(snakemake(tmp_path, "--cores", "2", "results/matrix/consensus.pca.tsv"))
+    cell_types = pd.read_csv(cohort / "samples.csv", index_col="sample_name")["cell_type"]
+    scores = pd.read_csv(tmp_path / "results/matrix/consensus.pca.tsv", sep="\t", index_col="sample_name")
+    assert list(scores.index) == list(cell_types.index)
+    lower, upper = sorted((group for _, group in scores["PC2"].groupby(cell_types)), key=pd.Series.min)
+    assert upper.min() - lower.max() > 0.1 * (upper.max() - lower.min())

@@ -17,7 +17,10 @@ BLOCK = re.compile(
 )
 # commands that run elsewhere: installation and tests are what runs this test, and executors are compared on a Slurm of
 # their own, of which there is one at a time
-ELSEWHERE = {"make test", "make check", "make bench", 'make bench-executors BENCH="--install --jobs 8"'}
+ELSEWHERE = {
+    *("make test", "make check", "make readers", "make bench"),
+    'make bench-executors BENCH="--install --jobs 8"',
+}
 
 
 def blocks(document: str) -> list[tuple[str, str, str]]:
@@ -76,9 +79,14 @@ def test_every_command_of_the_readme_runs(clone: Path, request: pytest.FixtureRe
         if language == "sh":
             code += commands(block).replace("python scripts/coverage.py", f"cd {clone}\npython scripts/coverage.py")
         if language == "python":
-            code += f"python - <<'PYTHON'\n{block}assert matrix.shape == (1000, 3)\nPYTHON\n"
+            code += f"python - <<'PYTHON'\n{block}assert matrix.shape == (1000, 3) and len(samples) == 3\nPYTHON\n"
+        if language == "r":
+            need(bool(shutil.which("Rscript")), "r", "no Rscript")
+            code += f"cat > code.R <<'R'\n{block}stopifnot(dim(dds) == c(1000, 3))\nR\nRscript --vanilla code.R\n"
     printed = run_in_one_shell(clone, code, env | {"PATH": environment()["PATH"] + ":/usr/sbin"})
     assert "matrix:      results/matrix/peak_set.matrix_raw.csv.gz" in printed
+    assert f"report:      {clone}/results/report.html" in printed
+    assert (clone / "results/report.html").is_file()
     assert (clone.parent / "home/my_cohort/results/matrix/peak_set.matrix_raw.parquet").is_file()
     assert len((clone / "control_1.bed").read_text().splitlines()) == 1000
 
@@ -90,16 +98,23 @@ def test_every_command_of_the_configurations_readme_runs(clone: Path) -> None:
     run_in_one_shell(clone, code, {})
 
 
-def test_the_benchmarks_command_runs(clone: Path) -> None:
-    (code,) = (
-        commands(code)
-        for _, language, code in blocks("benchmarks/README.md")
-        if language == "sh" and commands(code).strip()
-    )
-    printed = run_in_one_shell(clone, code, {})
+def benchmark(name: str) -> str:
+    """Return the command of the benchmarks' README that runs a script or make target."""
+    (code,) = (code for _, language, code in blocks("benchmarks/README.md") if language == "sh" and name in code)
+    return code
+
+
+def test_the_benchmark_of_counting_runs(clone: Path) -> None:
+    printed = run_in_one_shell(clone, benchmark("make bench BENCH"), {})
     assert re.search(r"\| coverage\.py \|.*\| 1\.00 \|.*\| all \|", printed)
     for row in re.findall(r"^\| (?:featureCounts|bedtools|ngs_toolkit|coverage).*", printed, re.MULTILINE):
         assert row.endswith("| all |"), row
+
+
+def test_the_benchmark_of_scale_runs(clone: Path) -> None:
+    printed = run_in_one_shell(clone, benchmark("make bench-scale"), {})
+    assert "exponents of CPU s" in printed
+    assert (clone / "bench/scale/quick/scale.svg").is_file()
 
 
 def test_the_contributing_guide_names_make_targets_that_exist() -> None:

@@ -1,11 +1,22 @@
 """Whole runs of the workflow: serial and distributed ones agree, and nothing is done twice."""
 
+import json
 import os
+import shlex
+import time
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
 import pytest
+from snakemake import __version__ as snakemake_version
 
 from helpers import (
+    MATRIX,
+    SNAKEFILE,
     jobs,
     link_profile,
     read_matrix,
@@ -17,7 +28,11 @@ from helpers import (
     write_sheet,
 )
 
-MATRICES = ("results/matrix/peak_set.matrix_raw.csv.gz", "results/matrix/peak_set.matrix_raw.parquet")
+SAME_BYTES = (
+    *("matrix_raw.csv.gz", "matrix_norm.csv.gz", "stats.tsv", "region_stats.tsv.gz"),
+    *("pca.tsv", "correlation.tsv", "summary.json"),
+)
+PARQUET = ("matrix_raw.parquet", "matrix_norm.parquet")  # whose metadata tell of the run
 NOTHING = "Nothing to be done"
 HOSTILE = 'it\'s a "place" of $HOME; `id` & {MEM} %s'
 
@@ -28,20 +43,58 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_demo_gives_the_same_matrix_serially_and_by_the_profile(demo: Path, tmp_path: Path) -> None:
-    matrices = {}
+def test_the_demo_gives_the_same_serially_and_by_the_profile(demo: Path, tmp_path: Path) -> None:
+    results = {name: tmp_path / name / "results" / "matrix" for name in ("serial", "divvy")}
     for name, options in {"serial": ["--cores", "2"], "divvy": ["--profile", "divvy"]}.items():
         folder = tmp_path / name
         write_config(folder, demo / "project_config.yaml", {"peak_set": demo / "regions.bed"})
         link_profile(folder)
         assert jobs(succeed(snakemake(folder, *options)), "coverage") == 12
         assert NOTHING in succeed(snakemake(folder, *options))
-        matrices[name] = [(folder / matrix).read_bytes() for matrix in MATRICES]
-    assert matrices["serial"] == matrices["divvy"]
-    regions, samples, counts = read_matrix(tmp_path / "divvy" / MATRICES[0])
+        assert (folder / "results" / "report.html").is_file()
+    for file in SAME_BYTES:
+        assert len({(folder / f"peak_set.{file}").read_bytes() for folder in results.values()}) == 1, file
+    for file in PARQUET:
+        one, other = (pyarrow.parquet.read_table(folder / f"peak_set.{file}") for folder in results.values())
+        assert one.equals(other), file
+    regions, samples, counts = read_matrix(results["divvy"] / "peak_set.matrix_raw.csv.gz")
     assert counts.shape == (1000, 12)
     assert samples == [line.split(",")[0] for line in (demo / "samples.csv").read_text().splitlines()[1:]]
     assert regions == ["{}:{}-{}".format(*line.split("\t")) for line in (demo / "regions.bed").read_text().splitlines()]
+    check_normalised(results["divvy"])
+    check_components(results["divvy"])
+
+
+def check_normalised(matrix: Path) -> None:
+    """The normalised matrix of the demo is log2(1 + counts per million kept alignments)."""
+    raw, norm = (pd.read_parquet(matrix / f"peak_set.{file}") for file in PARQUET)
+    kept = pd.read_csv(matrix / "peak_set.stats.tsv", sep="\t", index_col="sample_name")["kept"]
+    pd.testing.assert_frame_equal(norm, np.log2(1 + 1e6 * raw / kept), rtol=1e-12)
+
+
+def check_components(matrix: Path) -> None:
+    """The first component separates the groups of the demo."""
+    scores = pd.read_csv(matrix / "peak_set.pca.tsv", sep="\t", index_col="sample_name")["PC1"]
+    lower, upper = sorted((group for _, group in scores.groupby(scores.index.str[:-2])), key=pd.Series.min)
+    assert upper.min() - lower.max() > 0.5 * (upper.max() - lower.min())
+
+
+def test_the_record_of_a_run_tells_what_it_was(project: Path) -> None:
+    command = [MATRIX.replace("csv.gz", "parquet"), "--cores", "2", "--config", "permissive=False"]
+    succeed(snakemake(project, *command))
+    record = json.loads((project / "results" / "provenance.json").read_text())
+    assert record["command"] == shlex.join(["snakemake", "--snakefile", str(SNAKEFILE), *command])
+    assert record["samples_sha256"] == sha256((project / "results/samples.tsv").read_bytes()).hexdigest()
+    assert record["region_sets"] == {"peaks": sha256((project / "regions.bed").read_bytes()).hexdigest()}
+    assert record["config"]["counting"]["exclude_flags"] == 3844
+    assert record["software"]["snakemake"] == snakemake_version
+    assert abs(datetime.fromisoformat(record["created"]).timestamp() - time.time()) < 300
+    metadata = json.loads(pyarrow.parquet.read_schema(project / command[0]).metadata[b"divvy_coverage"])
+    assert metadata.pop("matrix")["regions_sha256"] == record["region_sets"]["peaks"]
+    assert metadata == record
+    before = (project / "results" / "provenance.json").read_bytes()
+    succeed(snakemake(project, "--cores", "2", "--dry-run"))
+    assert (project / "results" / "provenance.json").read_bytes() == before
 
 
 def test_several_region_sets_give_a_matrix_each(project: Path) -> None:
@@ -51,33 +104,54 @@ def test_several_region_sets_give_a_matrix_each(project: Path) -> None:
     assert read_matrix(project / "results/matrix/all.of-it.matrix_raw.csv.gz")[2].tolist() == [[1, 2], [0, 1]]
     assert read_matrix(project / "results/matrix/one.matrix_raw.csv.gz")[2].tolist() == [[1, 1]]
     assert not list((project / "results" / "matrix").glob("*.parquet"))
+    page = (project / "results" / "report.html").read_text()
+    assert "all.of-it" in page
+    assert (project / "results/report/one.frip.svg").is_file()
+
+
+def test_another_normalisation_or_format_counts_nothing_again(project: Path) -> None:
+    succeed(snakemake(project, MATRIX, "--cores", "2"))
+    write_config(
+        project, "samples.csv", {"peaks": "regions.bed"}, matrix={"formats": ["h5ad", "mtx.gz"], "normalization": "tmm"}
+    )
+    printed = succeed(snakemake(project, "--cores", "2"))
+    assert (jobs(printed), jobs(printed, "summarize"), jobs(printed, "collect")) == (0, 1, 4)
+    assert "tmm" in (project / "results/matrix/peaks.summary.json").read_text()
+    assert NOTHING in succeed(snakemake(project, "--cores", "2"))
+
+
+def test_only_the_file_that_is_missing_is_collected_again(project: Path) -> None:
+    succeed(snakemake(project, "--cores", "2"))
+    (project / "results/matrix/peaks.matrix_norm.parquet").unlink()
+    printed = succeed(snakemake(project, "--cores", "2"))
+    assert [jobs(printed, rule) for rule in ("coverage", "summarize", "collect", "report")] == [0, 0, 1, 0]
 
 
 def test_a_new_sample_costs_one_job_and_the_collect(project: Path) -> None:
-    succeed(snakemake(project, "--cores", "2"))
+    succeed(snakemake(project, MATRIX, "--cores", "2"))
     write_bam(project / "bam" / "c.bam", {"chr1": 10_000}, [])
     with (project / "samples.csv").open("a") as sheet:
         sheet.write("c,bam/c.bam\n")
-    printed = succeed(snakemake(project, "--cores", "2"))
+    printed = succeed(snakemake(project, MATRIX, "--cores", "2"))
     assert (jobs(printed, "coverage"), jobs(printed, "collect")) == (1, 1)
 
 
 def test_touched_regions_run_nothing_and_changed_ones_everything(project: Path) -> None:
-    succeed(snakemake(project, "--cores", "2"))
+    succeed(snakemake(project, MATRIX, "--cores", "2"))
     os.utime(project / "regions.bed")
-    assert NOTHING in succeed(snakemake(project, "--cores", "2"))
+    assert NOTHING in succeed(snakemake(project, MATRIX, "--cores", "2"))
     with (project / "regions.bed").open("a") as bed:
         bed.write("chr1\t500\t600\n")
-    printed = succeed(snakemake(project, "--cores", "2"))
+    printed = succeed(snakemake(project, MATRIX, "--cores", "2"))
     assert (jobs(printed, "coverage"), jobs(printed, "collect")) == (2, 1)
-    assert read_matrix(project / "results/matrix/peaks.matrix_raw.csv.gz")[2].shape == (3, 2)
+    assert read_matrix(project / MATRIX)[2].shape == (3, 2)
 
 
 def test_other_filters_count_again(project: Path) -> None:
-    succeed(snakemake(project, "--cores", "2"))
+    succeed(snakemake(project, MATRIX, "--cores", "2"))
     write_config(project, "samples.csv", {"peaks": "regions.bed"}, counting={"min_mapq": 61})
-    assert jobs(succeed(snakemake(project, "--cores", "2")), "coverage") == 2
-    assert read_matrix(project / "results/matrix/peaks.matrix_raw.csv.gz")[2].max() == 0
+    assert jobs(succeed(snakemake(project, MATRIX, "--cores", "2")), "coverage") == 2
+    assert read_matrix(project / MATRIX)[2].max() == 0
 
 
 def test_a_sample_of_several_files_is_one_column(project: Path) -> None:
@@ -88,8 +162,8 @@ def test_a_sample_of_several_files_is_one_column(project: Path) -> None:
     )
     write_sheet(project / "parts.csv", [{"sample_name": "both", "bam": f"bam/{name}.bam"} for name in "ab"])
     write_config(project, "pep.yaml", {"peaks": "regions.bed"})
-    succeed(snakemake(project, "--cores", "2"))
-    assert read_matrix(project / "results/matrix/peaks.matrix_raw.csv.gz")[2].tolist() == [[3, 1], [1, 0]]
+    succeed(snakemake(project, MATRIX, "--cores", "2"))
+    assert read_matrix(project / MATRIX)[2].tolist() == [[3, 1], [1, 0]]
 
 
 @pytest.mark.parametrize("options", [["--cores", "2"], ["--profile", "divvy"]], ids=["serial", "divvy"])
@@ -98,25 +172,25 @@ def test_hostile_paths_work_from_end_to_end(tmp_path: Path, options: list[str]) 
     tiny_project(folder, bam_folder=HOSTILE.replace("{MEM}", ""))
     (folder / "regions.bed").rename(folder / "it's $HOME.bed")
     write_config(folder, "samples.csv", {"peaks": "it's $HOME.bed"})
-    succeed(snakemake(folder, *options))
-    assert read_matrix(folder / "results/matrix/peaks.matrix_raw.csv.gz")[2].tolist() == [[1, 2], [0, 1]]
+    succeed(snakemake(folder, MATRIX, *options))
+    assert read_matrix(folder / MATRIX)[2].tolist() == [[1, 2], [0, 1]]
     assert not [path for path in tmp_path.rglob("x") if path.is_file()]
 
 
 def test_options_of_the_command_line_reach_the_jobs_as_they_are(project: Path) -> None:
     sheet = project / "it's $HOME $(touch x) `id`.csv"
     (project / "samples.csv").rename(sheet)
-    succeed(snakemake(project, "--profile", "divvy", "--config", f"pep={sheet.name}"))
-    assert read_matrix(project / "results/matrix/peaks.matrix_raw.csv.gz")[2].tolist() == [[1, 2], [0, 1]]
+    succeed(snakemake(project, MATRIX, "--profile", "divvy", "--config", f"pep={sheet.name}"))
+    assert read_matrix(project / MATRIX)[2].tolist() == [[1, 2], [0, 1]]
     assert not (project / "x").exists()
 
 
 def test_start_sites_and_reference_are_inputs(project: Path) -> None:
     (project / "it's tss.bed").write_text("chr1\t50\t51\ta\t0\t+\n")
     write_config(project, "samples.csv", {"peaks": "regions.bed"}, statistics={"tss": "it's tss.bed"})
-    succeed(snakemake(project, "--cores", "2"))
+    succeed(snakemake(project, MATRIX, "--cores", "2"))
     assert "tss_profile" in (project / "results/coverage/peaks/a.stats.json").read_text()
-    assert NOTHING in succeed(snakemake(project, "--cores", "2"))
+    assert NOTHING in succeed(snakemake(project, MATRIX, "--cores", "2"))
     with (project / "it's tss.bed").open("a") as file:
         file.write("chr1\t60\t61\ta\t0\t-\n")
-    assert jobs(succeed(snakemake(project, "--cores", "2")), "coverage") == 2
+    assert jobs(succeed(snakemake(project, MATRIX, "--cores", "2")), "coverage") == 2

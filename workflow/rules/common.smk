@@ -18,6 +18,8 @@ from snakemake.utils import validate
 
 SCHEMA = "../schemas/config.schema.yaml"  # relative to this file
 SAMPLE_TABLE = "results/samples.tsv"
+EXCLUDED_TABLE = "results/excluded_samples.tsv"
+PROVENANCE = "results/provenance.json"  # never an input: it is new with each run
 
 
 wildcard_constraints:
@@ -69,6 +71,13 @@ def prepare_inputs():
         logger.warning(done.stderr.strip())
 
 
+def record_run():
+    """Record versions, configuration, command line and date of this run."""
+    command = [sys.executable, script("provenance.py"), "--results", "results", "--out", PROVENANCE]
+    called = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
+    subprocess.run([*command, "--", *called], input=json.dumps(config), text=True, check=True)
+
+
 @cache
 def samples():
     """Return the alignment files of each sample, in sheet order."""
@@ -108,6 +117,48 @@ def collected(suffix):
 def coverage_folder(wildcards):
     """Return the folder with the coverage of all samples: for thousands of them no command line is long enough."""
     return f"results/coverage/{wildcards.region_set}"
+
+
+def support(wildcards):
+    """Return the table of support of a region set that is made of peaks."""
+    given = config["regions"][wildcards.region_set]["bed"]
+    return [] if given else f"results/regions/{wildcards.region_set}.support.parquet"
+
+
+def support_option(wildcards, input):
+    """Return the option of summarize.py for the table of support, if there is one."""
+    return shlex.join(["--support", input.support]) if input.support else ""
+
+
+def kind_options(wildcards):
+    """Return what collect.py writes; the counts themselves do not depend on the normalisation."""
+    normalization = ["--normalization", config["matrix"]["normalization"]] if wildcards.kind == "norm" else []
+    return shlex.join(["--kind", wildcards.kind, *normalization])
+
+
+def cells(input):
+    """Return about how many cells a matrix has: a region has 20 bytes or more in its file."""
+    return len(samples()) * os.path.getsize(input.regions) / 20 if os.path.exists(input.regions) else 0
+
+
+def minutes_for_all_samples(wildcards, input):
+    """Return how long what reads all samples may take at most."""
+    return 10 + ceil(cells(input) / 2e7)
+
+
+def matrices_in_a_submission(wildcards, input):
+    """Return how many matrix files share a submission: small ones, all of them."""
+    return max(1, min(20, int(2e8 / max(cells(input), 1))))
+
+
+def excluded_samples(wildcards):
+    """Return the table of the samples that were left out, if some were."""
+    return [EXCLUDED_TABLE] if os.path.exists(EXCLUDED_TABLE) else []
+
+
+def of_each_region_set(*names):
+    """Return files of all region sets; {region_set} in a name is that of the region set."""
+    return expand(list(names), region_set=config["regions"])
 
 
 def optional_inputs(wildcards):
