@@ -1,6 +1,8 @@
-# make run     the demo project, from nothing to a matrix, through `snakemake --profile divvy`
+# make run     the demo project, from nothing to matrix and report, through `snakemake --profile divvy`
 # make test    all tests      make check   lint and types      make demo   only the demo project's files
+# make readers   what the tests of the matrix formats and of MultiQC need besides
 # make bench   counting compared with other tools on simulated reads
+# make bench-scale   collecting and normalising cohorts of growing size
 # make bench-executors   this executor compared with others on a Slurm of its own
 # make lock    choose the versions of requirements.lock anew
 
@@ -12,7 +14,7 @@ DEMO := demo/project_config.yaml
 SOURCES := scripts src tests benchmarks
 
 .DELETE_ON_ERROR:
-.PHONY: install demo run test check bench bench-executors preflight project lock clean
+.PHONY: install demo run test readers check bench bench-executors bench-scale preflight project lock clean
 
 install: $(INSTALLED)
 
@@ -32,12 +34,21 @@ $(DEMO): scripts/generate_project.py | $(INSTALLED)
 run: $(INSTALLED) $(DEMO)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --profile divvy
 	@echo
-	@echo "matrix:      results/matrix/peak_set.matrix_raw.csv.gz (and .parquet)"
+	@echo "matrix:      results/matrix/peak_set.matrix_raw.csv.gz (and .parquet), normalised: matrix_norm"
 	@echo "statistics:  results/matrix/peak_set.stats.tsv"
 	@echo "logs:        results/logs (of the rules), logs/divvy (of the jobs)"
+	@echo "report:      $(CURDIR)/results/report.html"
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+
+# what people open the results with and our environment lacks, for the tests that do so: anndata, MultiQC
+readers: $(VENV)/readers/installed
+
+$(VENV)/readers/installed: tests/readers.lock | $(INSTALLED)
+	$(PYTHON) -m venv $(VENV)/readers
+	$(VENV)/readers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
 
 check: $(INSTALLED)
 	$(BIN)/ruff check $(SOURCES)
@@ -54,6 +65,10 @@ bench: $(INSTALLED)
 bench-executors: $(INSTALLED)
 	$(BIN)/python benchmarks/executors.py $(BENCH)
 
+# collecting and normalising up to 10,000 samples, half an hour; less: make bench-scale BENCH=--quick
+bench-scale: $(INSTALLED)
+	$(BIN)/python benchmarks/scale.py $(BENCH)
+
 # everything that can be known to be wrong with the inputs, without running a job
 preflight: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --profile divvy preflight
@@ -66,6 +81,8 @@ lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra workflow --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile tests/readers.in --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --quiet --output-file tests/readers.lock
 
 clean:
 	rm -rf demo results logs .snakemake
