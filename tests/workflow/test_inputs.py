@@ -119,6 +119,17 @@ def test_a_frozen_consensus_does_not_change(tmp_path: Path) -> None:
     assert "chr1:5000-5100" not in read_matrix(tmp_path / MATRIX)[0]
 
 
+def test_what_was_warned_of_is_kept_also_if_the_consensus_is_not_made_anew(tmp_path: Path) -> None:
+    bed(tmp_path / "black.bed", ("chrUn", 0, 10))
+    consensus_project(tmp_path, blacklist="black.bed")
+    for _ in range(2):
+        assert "warning: blacklist and peaks have no contig in common" in run(tmp_path, target="preflight")
+        assert "blacklist and peaks have no contig in common" in (tmp_path / "results/warnings.txt").read_text()
+    bed(tmp_path / "black.bed", ("chr1", 940, 941))
+    assert "warning:" not in run(tmp_path, target="preflight")
+    assert (tmp_path / "results/warnings.txt").read_text() == ""
+
+
 def test_groups_and_the_number_of_samples(tmp_path: Path) -> None:
     consensus_project(tmp_path, "abc", consensus={"source": "peaks", "min_samples": 2, "group": "kind"})
     bed(tmp_path / "peaks" / "c.bed", ("chr1", 160, 170))

@@ -1,7 +1,9 @@
 """Whole runs of the workflow: serial and distributed ones agree, and nothing is done twice."""
 
+import ast
 import json
 import os
+import re
 import shlex
 import time
 from datetime import datetime
@@ -15,6 +17,7 @@ import pytest
 from snakemake import __version__ as snakemake_version
 
 from helpers import (
+    CLONE,
     MATRIX,
     SNAKEFILE,
     jobs,
@@ -194,3 +197,26 @@ def test_start_sites_and_reference_are_inputs(project: Path) -> None:
     with (project / "it's tss.bed").open("a") as file:
         file.write("chr1\t60\t61\ta\t0\t-\n")
     assert jobs(succeed(snakemake(project, MATRIX, "--cores", "2")), "coverage") == 2
+
+
+def local_modules(path: Path) -> set[str]:
+    """Return the names of the modules beside a script that it imports, directly or not."""
+    found: set[str] = set()
+    waiting = [path]
+    while waiting:
+        tree = ast.parse(waiting.pop().read_text())
+        names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        new = {name for name in names if name and (path.parent / f"{name}.py").is_file()} - found
+        found |= new
+        waiting += [path.parent / f"{name}.py" for name in new]
+    return found
+
+
+@pytest.mark.parametrize("rule", ["coverage", "summarize", "collect", "report"])
+def test_rules_name_all_modules_that_make_their_results(rule: str) -> None:
+    text = "".join(path.read_text() for path in (CLONE / "workflow" / "rules").glob("*.smk"))
+    (block,) = re.findall(rf"^rule {rule}:\n(.*?)(?=^rule |\Z)", text, re.MULTILINE | re.DOTALL)
+    (named,) = re.findall(r"modules=modules\((.*?)\),", block, re.DOTALL)
+    no_part_in_results = {"common", "progress", "jit", "peps"}
+    assert set(re.findall(r'"(\w+)"', named)) == local_modules(CLONE / "scripts" / f"{rule}.py") - no_part_in_results

@@ -6,6 +6,7 @@ rule report:
             "charts",
             "counting",
             "multiqc_content",
+            "regions",
             "report_colours",
             "report_data",
             "report_page",
