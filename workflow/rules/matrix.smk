@@ -35,6 +35,7 @@ rule summarize:
 
 rule collect:
     """Collect the counts of all samples, as they are or normalised, into one matrix file."""
+
     # the coverage is not an input: its summary is, and thousands of files more would have to be looked at
     input:
         script=script("collect.py"),
