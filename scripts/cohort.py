@@ -14,7 +14,8 @@ from counting import sha256
 from regions import Regions, read_bed
 from samples import read_table
 
-DESCRIPTION = {"regions", "counting", "counts", "statistics"}  # what coverage.py says of a sample
+# what is needed of what coverage.py says of a sample; histograms of thousands of samples would fill the memory
+DESCRIPTION = ("regions", "counting", "counts", "statistics")
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ def _check_counting(cohort: Cohort, countings: Sequence[str]) -> None:
 
 def _description(path: Path) -> dict[str, Any]:
     try:
-        description: dict[str, Any] = json.loads(path.read_text())
-        if not isinstance(description, dict) or not description.keys() >= DESCRIPTION:
-            raise ValueError(f"expected {', '.join(sorted(DESCRIPTION))} in it")
+        description = json.loads(path.read_text())
+        if not isinstance(description, dict) or not description.keys() >= set(DESCRIPTION):
+            raise ValueError(f"expected {', '.join(DESCRIPTION)} in it")
+        return {key: description[key] for key in DESCRIPTION}
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not the statistics of a sample: {error}; remove it and run again") from error
-    return description

@@ -140,7 +140,7 @@ def mtx_lines(row_numbers: NDArray[np.bytes_], sample: int, values: Numbers) -> 
 
 
 def spelled(values: Numbers) -> pa.DictionaryArray:
-    """Return numbers as text, the shortest that reads back as the same number.
+    """Return numbers as text, in the fewest digits that read back as the same number.
 
     A sample has few distinct values, so each of them is made text only once.
     """
