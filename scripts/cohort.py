@@ -1,5 +1,6 @@
 """The coverage of all samples of a region set, as the files of `coverage` hold it, read a sample at a time."""
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,6 +54,14 @@ class Cohort:
                 damaged.append(f"{path}: {error}")
         if damaged:
             raise UserError(f"{len(damaged)} count files are damaged; remove them and run again:{listing(damaged)}")
+
+
+def add_cohort_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name what `read_cohort` reads."""
+    add = parser.add_argument
+    add("--samples", type=Path, required=True, help="table with a column sample_name; gives the columns")
+    add("--regions", type=Path, required=True, help="region set; gives the rows")
+    add("--coverage", type=Path, required=True, help="folder with <sample>.npy and <sample>.stats.json")
 
 
 def read_cohort(samples: Path, regions: Path, folder: Path) -> Cohort:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from cohort import Cohort, read_cohort
+from cohort import Cohort, add_cohort_options, read_cohort
 from common import VERSION, UserError, replacing, run
 from formats import COLUMN_NAMES, WRITERS, Matrix, writer_for
 from normalization import METHODS, Normalization, fit
@@ -125,9 +125,7 @@ def write_matrix(matrix: Matrix, path: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--samples", type=Path, required=True, help="table with a column sample_name; gives the columns")
-    add("--regions", type=Path, required=True, help="region set; gives the rows")
-    add("--coverage", type=Path, required=True, help="folder with <sample>.npy and <sample>.stats.json")
+    add_cohort_options(parser)
     add("--stats", type=Path, required=True, help="table of statistics, a line a sample (.tsv)")
     add("--region-stats", type=Path, required=True, help="table of regions, a line a region (.tsv.gz)")
     add("--kind", choices=("raw", "norm"), required=True, help="values: counts, or normalised")

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 VERSION = "0.1.0"
 
@@ -53,6 +54,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def gzipped(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to compress into; without a name and a time in it, the same content gives the same bytes."""
+    from isal import igzip  # counting has no use for it
+
+    with path.open("wb") as raw, igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0) as file:
+        yield file
 
 
 def write_if_changed(path: Path, content: bytes) -> bool:

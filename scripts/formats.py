@@ -8,10 +8,9 @@ comments of MatrixMarket; CSV has no place for it.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,11 +19,10 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
-from isal import igzip
 from numpy.typing import NDArray
 
 from cohort import Cohort
-from common import UserError
+from common import UserError, gzipped
 from normalization import Normalization
 from samples import ROW_NAMES
 
@@ -152,13 +150,6 @@ def padded(texts: pa.StringArray) -> NDArray[np.bytes_]:
     """Return texts (at least one, of ASCII) of one width, with blanks before them."""
     width = pa.compute.max(pa.compute.binary_length(texts)).as_py()
     return np.frombuffer(pa.compute.ascii_lpad(texts, width).buffers()[2], f"S{width}", len(texts))
-
-
-@contextmanager
-def gzipped(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to compress into; without a name and a time in it, the same content gives the same bytes."""
-    with path.open("wb") as raw, igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0) as file:
-        yield file
 
 
 def write_h5ad(matrix: Matrix, path: Path) -> None:

@@ -16,11 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from isal import igzip
 from numpy.typing import NDArray
 
-from cohort import Cohort, read_cohort
-from common import replacing, run
+from cohort import Cohort, add_cohort_options, read_cohort
+from common import gzipped, replacing, run
 from factors import size_factors, tmm_factors
 from normalization import METHODS, Normalization, fit, is_logarithmic
 from regions import SUPPORT
@@ -113,29 +112,29 @@ def write_stats(
     cohort: Cohort, descriptions: Sequence[dict[str, Any]], more: dict[str, NDArray[Any]], path: Path
 ) -> None:
     """Write a line a sample: the statistics of coverage.py, and the columns `more`, NaN as nothing."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["sample_name", *descriptions[0]["statistics"], *more])
-        for name, description, *values in zip(cohort.names, descriptions, *more.values(), strict=True):
-            writer.writerow([name, *description["statistics"].values(), *map(_cell, values)])
+    columns = [map(_cell, values) for values in more.values()]
+    rows = zip(cohort.names, descriptions, *columns, strict=True)
+    cells = ([name, *description["statistics"].values(), *rest] for name, description, *rest in rows)
+    write_lines(["sample_name", *descriptions[0]["statistics"], *more], cells, path)
 
 
 def write_table(header: Sequence[str], rows: Iterable[tuple[str, Floats]], path: Path) -> None:
     """Write rows of a name and numbers, NaN as nothing."""
+    write_lines(header, ([name, *map(_cell, values)] for name, values in rows), path)
+
+
+def write_lines(header: Sequence[str], rows: Iterable[Sequence[Any]], path: Path) -> None:
+    """Write a tab-separated table."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([name, *map(_cell, values)] for name, values in rows)
+        writer.writerows(rows)
 
 
 def write_regions(table: pa.Table, path: Path) -> None:
     """Write the table of regions, the same bytes for the same table."""
     options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-    with (
-        replacing(path) as temporary,
-        temporary.open("wb") as raw,
-        igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0) as file,
-    ):
+    with replacing(path) as temporary, gzipped(temporary) as file:
         file.write(("\t".join(table.column_names) + "\n").encode())
         pyarrow.csv.write_csv(table, file, options)
 
@@ -169,9 +168,7 @@ def _support(path: Path | None) -> Floats | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--samples", type=Path, required=True, help="table with a column sample_name: the samples, in order")
-    add("--regions", type=Path, required=True, help="region set (BED)")
-    add("--coverage", type=Path, required=True, help="folder with <sample>.npy and <sample>.stats.json")
+    add_cohort_options(parser)
     add("--support", type=Path, help="table with the share of samples that support each region (.parquet)")
     add("--normalization", choices=METHODS, default="log2cpm", help="what makes samples comparable (%(default)s)")
     add("--library-size", choices=LIBRARY_SIZES, default="kept", help="what a library's size is (%(default)s)")
