@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 DEMO := demo/project_config.yaml
-SOURCES := scripts src tests benchmarks
+SOURCES := scripts src tests executor benchmarks
 
 .DELETE_ON_ERROR:
 .PHONY: install demo run test readers check bench bench-executors bench-scale preflight project lock clean
@@ -22,14 +22,14 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"expected Python 3.11 or newer, found {sys.version.split()[0]}; set it: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/python -c 'import sys; sys.path.insert(0, "scripts"); import kernel; kernel.compile_ahead()'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable executor
+	$(BIN)/python -c 'from divvy_coverage.counting import kernel; kernel.compile_ahead()'
 	@touch $@
 
 demo: $(DEMO)
 
-$(DEMO): scripts/generate_project.py | $(INSTALLED)
-	$(BIN)/python scripts/generate_project.py --out demo
+$(DEMO): scripts/make_demo.py | $(INSTALLED)
+	$(BIN)/python scripts/make_demo.py --out demo
 
 run: $(INSTALLED) $(DEMO)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --profile divvy

@@ -17,8 +17,8 @@ import numpy as np
 import pysam
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-from bgzf import END
-from common import replacing
+from divvy_coverage.alignments.bgzf import END
+from divvy_coverage.files import replacing
 
 CONTIGS = {f"chr{i}": length for i, length in enumerate((249, 242, 198, 190, 182, 171, 159, 145, 138, 134), start=1)}
 LENGTHS = np.array(list(CONTIGS.values())) * 1_000_000

@@ -28,9 +28,9 @@ from bench import HERE, NGS_TOOLKIT, OURS, Contender, measure
 
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
-from common import replacing
-from counting import sha256
-from regions import read_bed
+from divvy_coverage.counting.definition import sha256
+from divvy_coverage.files import replacing
+from divvy_coverage.intervals.regions import read_bed
 
 PYTHON = shlex.quote(sys.executable)
 SUMMARIZE, COLLECT = (

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import UserError, run
+from divvy_coverage.command_line import run
+from divvy_coverage.errors import UserError
 
 CLONE = Path(__file__).resolve().parents[1]
 SNAKEFILE = """\

@@ -15,11 +15,13 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
-from common import UserError, run, warn, write_if_changed
-from genomes import compare, fits
-from headers import Cache, Header
-from region_sets import frozen
-from samples import Problem, Sample, by_kind, read_pep, write_table
+from divvy_coverage.alignments.headers import Cache, Header
+from divvy_coverage.command_line import run, warn
+from divvy_coverage.errors import UserError
+from divvy_coverage.files import write_if_changed
+from divvy_coverage.preflight.genomes import compare, fits
+from divvy_coverage.preflight.region_sets import frozen
+from divvy_coverage.preflight.sheet import Problem, Sample, by_kind, read_pep, write_table
 
 SAMPLE_TABLE, EXCLUDED_TABLE, WARNINGS, CACHE = "samples.tsv", "excluded_samples.tsv", "warnings.txt", ".preflight"
 

@@ -149,7 +149,7 @@ def write_bam(path: Path, contigs: Mapping[str, int], reads: Sequence[Read], mod
 
 def bgzf(content: bytes, size: int = 65_280) -> bytes:
     """Compress content into blocks of `size` bytes, wherever records end."""
-    from bgzf import END  # of the scripts, which only tests can import
+    from divvy_coverage.alignments.bgzf import END  # of the scripts, which only tests can import
 
     blocks = b""
     for first in range(0, len(content), size):
@@ -166,9 +166,9 @@ def write_cohort(folder: Path, counts: np.ndarray, names: Sequence[str] = (), co
 
     Regions are of 100, 110, 120 … bp; `counted` is what was counted of each sample in all (twice its counts).
     """
-    from cohort import read_cohort  # of the scripts, which only tests can import
-    from counting import Counting, sha256
-    from regions import read_bed
+    from divvy_coverage.counting.definition import Counting, sha256
+    from divvy_coverage.intervals.regions import read_bed
+    from divvy_coverage.matrix.cohort import read_cohort  # of the scripts, which only tests can import
 
     names = names or [f"s{number}" for number in range(counts.shape[1])]
     bed, table, coverage = folder / "r.bed", folder / "s.tsv", folder / "cov"

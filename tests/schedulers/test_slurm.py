@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 from snakemake.common.tests import TestWorkflowsLocalStorageBase
+from snakemake_executor_plugin_divvy.compute import load_package
 
 from helpers import link_profile, snakemake, succeed, write_config
 from one_host_slurm import OneHostSlurm
 from snakemake_executor_plugin_divvy import ExecutorSettings
-from snakemake_executor_plugin_divvy.compute import load_package
 
 pytestmark = pytest.mark.xdist_group("slurm")
 COMMANDS = {"pre_command": "", "post_command": ""}

@@ -12,8 +12,8 @@ import pysam
 import pytest
 
 import oracle
-from coverage import sha256
 from helpers import CLONE, Read, command, refuse, script, succeed, write_bam
+from measure_coverage import sha256
 
 CONTIGS = {"chr1": 500, "chr2": 300, "chrEmpty": 100}
 BED = "chr1\t0\t500\nchr1\t10\t60\nchr1\t20\t30\nchr1\t30\t31\nchr1\t10\t61\nchr2\t100\t200\nchrEmpty\t0\t10\n"

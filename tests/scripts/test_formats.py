@@ -21,11 +21,11 @@ import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
 
-import collect
-import formats
+import collect_coverage as collect
+from divvy_coverage.matrix import formats
+from divvy_coverage.matrix.normalization import METHODS, fit
+from divvy_coverage.preflight.sheet import write_table
 from helpers import CLONE, command, in_r, script, succeed, write_cohort
-from normalization import METHODS, fit
-from samples import write_table
 
 NAMES = ["zeta", "1e5", "007", "NA", "nan", "null", "None", "T", "-1"]
 HOSTILE = ["<script>alert('x')</script>", "\"quoted\", 'too'", "tab\there", "ü→日本", "", "%=1+1", "NA", "a;b", "\\n"]

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pysam
 
+from divvy_coverage.intervals.regions import read_bed
+from divvy_coverage.preflight.sheet import read_samples
 from helpers import CLONE, refuse, script, snakemake, succeed, tiny_project
-from regions import read_bed
-from samples import read_samples
 
 
 def test_the_demo_has_the_samples_of_the_sheet_in_config(demo: Path) -> None:

@@ -104,7 +104,7 @@ def test_median_of_ratios_without_a_common_region_says_what_to_do(tmp_path: Path
 def test_components_and_correlations_are_of_the_most_variable_regions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import summarize as module
+    import summarize_coverage as module
 
     table = counts(60, 5)
     kept = [4000, 5000, 6000, 7000, 9000]
@@ -127,7 +127,7 @@ def test_components_and_correlations_are_of_the_most_variable_regions(
 
 
 def test_correlations_of_very_many_samples_are_of_some_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import summarize as module
+    import summarize_coverage as module
 
     write_cohort(tmp_path, counts(10, 30))
     monkeypatch.chdir(tmp_path)
@@ -151,7 +151,7 @@ def test_small_and_empty_cohorts_give_finite_numbers(tmp_path: Path, shape: tupl
 
 
 def test_numbers_are_written_in_full(tmp_path: Path) -> None:
-    import summarize as module
+    import summarize_coverage as module
 
     for value in (1 / 3, 1e-300, 123456789.0, 2.0**60):
         assert float(module._cell(value)) == value

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import peaks
-from common import UserError
-from consensus import build, main, merge, read_lengths
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.regions import Regions, read_bed
+from divvy_coverage.peaks import peak_files as peaks
+from divvy_coverage.peaks.consensus import build, main, merge, read_lengths
+from divvy_coverage.peaks.peak_files import read_intervals
+from divvy_coverage.preflight.sheet import write_table
 from helpers import need
-from peaks import read_intervals
-from regions import Regions, read_bed
-from samples import write_table
 
 Interval = tuple[str, int, int]
 

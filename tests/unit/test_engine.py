@@ -9,15 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import bam
-import kernel
 import oracle
-import pysam_counter
-from common import UserError
-from counting import MODES, REASONS, TOTALS, TSS_FLANK, Counting, Tally
+from divvy_coverage.counting import bam, kernel, pysam_counter
+from divvy_coverage.counting.definition import MODES, REASONS, TOTALS, TSS_FLANK, Counting, Tally
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.regions import Regions
+from divvy_coverage.intervals.start_sites import StartSites
 from helpers import bgzf, write_bam
-from regions import Regions
-from tss import StartSites
 
 CONTIGS = {"chr1": 400, "chr2": 300, "chrEmpty": 100, "chr3": 2**31 - 2}
 CIGARS = ["1M", "10M", "30M", "5S5M", "3M2D3M", "4M100N4M", "2M5I2M", "3=1X", "10S", "5H9M", "*", "3I", "20P5M", "7N"]
@@ -276,7 +274,7 @@ def test_damage_is_an_error_or_harmless(tmp_path: Path, data: Path, part: int) -
 
 
 def outcome_or_other_kind(path: Path, regions: Regions) -> list[int] | None:
-    import alignments
+    from divvy_coverage.counting import count as alignments
 
     try:
         return alignments.count([path], regions, Counting())[0].tolist()

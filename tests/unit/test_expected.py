@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import bam
-from counting import Counting
-from regions import Regions
+from divvy_coverage.counting import bam
+from divvy_coverage.counting.definition import Counting
+from divvy_coverage.intervals.regions import Regions
 
 DEFINITIONS = {
     "reads_mapped": Counting(exclude_flags=0x4),

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import genomes
-from common import UserError
-from genomes import compare, fits
-from headers import Header, digest_of
-from regions import Regions, check_contigs, furthest
+from divvy_coverage.alignments.headers import Header, digest_of
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.regions import Regions, check_contigs, furthest
+from divvy_coverage.preflight import genomes
+from divvy_coverage.preflight.genomes import compare, fits
 
 HG19 = {"chr1": 249250621, "chr2": 243199373, "chr18": 78077248, "chrM": 16571}
 HG38 = {"chr1": 248956422, "chr2": 242193529, "chr18": 80373285, "chrM": 16569}

@@ -16,14 +16,14 @@ import numpy as np
 import pysam
 import pytest
 
-import alignments
-import headers
-from bgzf import END, READ_SIZE
-from common import UserError
-from counting import Counting
-from headers import Cache, Header, digest_of, examine
+from divvy_coverage.alignments import headers
+from divvy_coverage.alignments.bgzf import END, READ_SIZE
+from divvy_coverage.alignments.headers import Cache, Header, digest_of, examine
+from divvy_coverage.counting import count as alignments
+from divvy_coverage.counting.definition import Counting
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.regions import Regions
 from helpers import CLONE, bgzf, write_bam
-from regions import Regions
 
 CONTIGS = {"chr1": 1000, "chr2": 300}
 READS = [("r", 0, "chr1", 5 * i, "30M", 60) for i in range(100)]

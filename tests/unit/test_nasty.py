@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import alignments
 import oracle
-from common import UserError
-from counting import MODES, Counting
-from headers import examine
-from regions import read_bed
+from divvy_coverage.alignments.headers import examine
+from divvy_coverage.counting import count as alignments
+from divvy_coverage.counting.definition import MODES, Counting
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.regions import read_bed
 
 TRUNCATED = "the file is truncated or damaged: copy or make it again"
 NOT_ALIGNMENTS = "expected BAM, CRAM or SAM, found"

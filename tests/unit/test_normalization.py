@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cohort import Cohort
-from common import UserError
-from factors import size_factors, tmm_factors
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.regions import Regions
+from divvy_coverage.matrix.cohort import Cohort
+from divvy_coverage.matrix.factors import size_factors, tmm_factors
+from divvy_coverage.matrix.normalization import METHODS, describe, fit, is_logarithmic
 from helpers import in_r
-from normalization import METHODS, describe, fit, is_logarithmic
-from regions import Regions
 
 Floats = NDArray[np.float64]
 EVERYTHING = slice(None)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overlaps import Overlaps
-from regions import Regions
+from divvy_coverage.intervals.overlaps import Overlaps
+from divvy_coverage.intervals.regions import Regions
 
 CONTIGS = ["chr1", "chr2", "chrEmpty"]
 intervals = st.lists(

@@ -8,9 +8,9 @@ from typing import Any
 import peppy
 import pytest
 
-from common import UserError
-from peps import load
-from samples import Sample, read_pep, read_samples
+from divvy_coverage.errors import UserError
+from divvy_coverage.preflight.pep import load
+from divvy_coverage.preflight.sheet import Sample, read_pep, read_samples
 
 # of peppy's cases: the attribute to look at, and its values in each sample
 CASES: dict[str, tuple[str, dict[str, str]]] = {

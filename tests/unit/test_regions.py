@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import UserError
-from regions import Regions, check_contigs, main, read_bed
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.regions import Regions, check_contigs, main, read_bed
 
 PLAIN = "chr1\t5\t10\nchr2\t0\t7\n"
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import charts
-from report_colours import MOST_GROUPS, NONE, Colouring, colourings, grouping
-from report_data import fragment_curve, quality_curve, tss_curve
-from report_page import Columns, compact, embedded
-from report_samples import findings, labels
+from divvy_coverage.report import charts
+from divvy_coverage.report.colors import MOST_GROUPS, NONE, Colouring, colourings, grouping
+from divvy_coverage.report.data import fragment_curve, quality_curve, tss_curve
+from divvy_coverage.report.flags import findings, labels
+from divvy_coverage.report.page import Columns, compact, embedded
 
 
 def samples(**attributes: list[str]) -> list[dict[str, list[str]]]:

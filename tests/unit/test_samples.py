@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common import UserError
-from samples import Problem, by_kind, main, read_pep, read_samples, read_table, write_table
+from divvy_coverage.errors import UserError
+from divvy_coverage.preflight.sheet import Problem, by_kind, main, read_pep, read_samples, read_table, write_table
 
 
 def sheet(folder: Path, text: str, config: str = "") -> Path:

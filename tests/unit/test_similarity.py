@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from divvy_coverage.matrix.similarity import clustered_order, correlation, principal_components
 from helpers import in_r
-from similarity import clustered_order, correlation, principal_components
 
 RNG = np.random.default_rng(7)
 SHAPES = [(8, 949), (40, 12), (2, 5), (12, 12)]

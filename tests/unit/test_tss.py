@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import UserError
-from tss import enrichment, read_start_sites
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.start_sites import enrichment, read_start_sites
 
 
 def test_positions_follow_the_strand(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""The table at the end of a run: what became of the jobs, and how long they waited and ran."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from snakemake_executor_plugin_divvy.scheduler import SchedulerError, run
+
+BYTES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of one attempt of a job; `word` is the reason of a failure, times are in seconds, memory in MB."""
+
+    rule: str
+    word: str
+    attempt: int
+    id: str
+    queued: float | None
+    ran: float | None
+    cores: float
+    memory: int | None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a job of the scheduler's used at most: memory in MB, and CPU time in seconds."""
+
+    memory: float
+    cpu: float
+
+
+def table(ended: Sequence[Ended], usage: dict[str, Usage]) -> list[str]:
+    """Return the lines of the table, a rule a line."""
+    head = ["rule", "done", "failed", "retries", "in queue", "running", "memory used/asked", "CPU used"]
+    rows = [_row(rule, [e for e in ended if e.rule == rule], usage) for rule in dict.fromkeys(e.rule for e in ended)]
+    kept = [column for column in zip(head, *rows, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in kept]
+    return [
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+        for line in zip(*kept, strict=True)
+    ]
+
+
+def slurm_usage(ids: Sequence[str]) -> dict[str, Usage]:
+    """Return what Slurm's accounting knows of jobs; nothing where there is none."""
+    command = ["sacct", "-n", "-P", "--format=JobID,MaxRSS,TotalCPU", "--jobs", ",".join(ids)]
+    try:
+        lines = run(command).stdout.splitlines()
+    except SchedulerError:
+        return {}
+    used: dict[str, Usage] = {}
+    for job, memory, cpu in (line.split("|") for line in lines if line.count("|") == 2):
+        known = used.get(job.partition(".")[0], Usage(0, 0))
+        used[job.partition(".")[0]] = Usage(max(known.memory, _megabytes(memory)), max(known.cpu, _seconds(cpu)))
+    return {job: use for job, use in used.items() if use.memory}
+
+
+def duration(seconds: float) -> str:
+    """Return a time as h:mm:ss, or m:ss.
+
+    >>> duration(75), duration(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _row(rule: str, ended: Sequence[Ended], usage: dict[str, Usage]) -> tuple[str, ...]:
+    failed = Counter(e.word for e in ended if e.word)
+    known = [(e, usage[e.id]) for e in ended if e.id in usage]
+    asked = [e.memory for e, _ in known if e.memory]
+    memory = f"{max(use.memory for _, use in known):.0f}/{max(asked)} MB" if asked else ""
+    busy = sum(e.ran * e.cores for e, _ in known if e.ran)
+    cpu = sum({e.id: use.cpu for e, use in known}.values())  # jobs of a pack have one id
+    return (
+        rule,
+        str(len(ended) - failed.total()),
+        ", ".join(f"{count} {word}" for word, count in failed.items()),
+        str(sum(e.attempt > 1 for e in ended) or ""),
+        _typical(e.queued for e in ended),
+        _typical(e.ran for e in ended),
+        memory,
+        f"{cpu / busy:.0%}" if busy else "",
+    )
+
+
+def _typical(times: Iterable[float | None]) -> str:
+    known = [time for time in times if time is not None]
+    return f"{duration(median(known))} (max {duration(max(known))})" if known else ""
+
+
+def _megabytes(text: str) -> float:
+    found = re.fullmatch(r"([\d.]+)([KMGT]?)", text)
+    return float(found[1]) * BYTES.get(found[2], 1) / 2**20 if found else 0.0
+
+
+def _seconds(text: str) -> float:
+    """Return seconds of Slurm's [D-][HH:]MM:SS[.mmm]."""
+    days, _, clock = text.rpartition("-")
+    try:
+        parts = [float(part) for part in clock.split(":")]
+    except ValueError:
+        return 0.0
+    return float(days or 0) * 86400 + sum(part * 60.0**power for power, part in enumerate(reversed(parts)))

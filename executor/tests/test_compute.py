@@ -1,0 +1,184 @@
+"""Compute packages: found, checked, and rendered by divvy."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from snakemake_executor_plugin_divvy.compute_packages import ComputeError, ComputePackage, find_config, load_package
+
+VARIABLES = {
+    "JOBNAME": "coverage.s1",
+    "LOGFILE": "/logs/s1.scheduler.log",
+    "MEM": "24000",
+    "CORES": "2",
+    "TIME": "01:30:00",
+    "CODE": "bash '/path with {MEM}/job.sh'",
+}
+SLURM_SCRIPT = """\
+#!/bin/bash
+#SBATCH --job-name='coverage.s1'
+#SBATCH --output='/logs/s1.scheduler.log'
+#SBATCH --mem='24000'
+#SBATCH --cpus-per-task='2'
+#SBATCH --time='01:30:00'
+#SBATCH --partition='longq'
+#SBATCH -m block
+#SBATCH --ntasks=1
+
+echo 'Compute node:' `hostname`
+echo 'Start time:' `date +'%Y-%m-%d %T'`
+
+
+
+bash '/path with {MEM}/job.sh'
+
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_divcfg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DIVCFG", raising=False)
+
+
+def site(folder: Path, template: str, **package: str | None) -> Path:
+    """Write a divvy configuration with one package `p`."""
+    (folder / "templates").mkdir(exist_ok=True)
+    (folder / "templates" / "t.sub").write_text(template)
+    settings = {"submission_template": "templates/t.sub", "submission_command": "sbatch"} | package
+    path = folder / "divvy_config.yaml"
+    path.write_text(yaml.safe_dump({"compute_packages": {"p": settings, "other": settings}}))
+    return path
+
+
+def package(folder: Path, template: str, **settings: str | None) -> ComputePackage:
+    return load_package(str(site(folder, template, **settings)), "p")
+
+
+def test_the_stock_slurm_package_renders(tmp_path: Path) -> None:
+    script = load_package(None, "slurm").render(VARIABLES | {"PARTITION": "longq"}, tmp_path / "x.sub")
+    assert script.rstrip("\n") == SLURM_SCRIPT.rstrip("\n")
+    assert (tmp_path / "x.sub").read_text() == script
+    assert [path.name for path in tmp_path.iterdir()] == ["x.sub"]
+
+
+def test_a_directive_without_a_value_is_left_out(tmp_path: Path) -> None:
+    slurm = load_package(None, "slurm")
+    script = slurm.render(VARIABLES, tmp_path / "x.sub")
+    assert script.rstrip("\n") == SLURM_SCRIPT.replace("#SBATCH --partition='longq'\n", "").rstrip("\n")
+    assert slurm.check(VARIABLES) == (["PARTITION"], [])
+    assert slurm.check(VARIABLES | {"PARTITION": "longq"}) == ([], [])
+
+
+@pytest.mark.parametrize("prefix", ["#SBATCH", "#$", "#BSUB", "#PBS", "  #SBATCH"])
+def test_the_directives_of_all_schedulers_are_known(tmp_path: Path, prefix: str) -> None:
+    script = package(tmp_path, f"{prefix} -q {{QUEUE}}\n{prefix} -x {{MEM}}\n{{CODE}}\n").render(
+        VARIABLES, tmp_path / "x"
+    )
+    assert script.splitlines() == [f"{prefix} -x 24000", VARIABLES["CODE"]]
+
+
+def test_a_resource_that_nothing_takes_is_told(tmp_path: Path) -> None:
+    assert package(tmp_path, "{CODE}\n").check(VARIABLES | {"PARTITION": "longq"}) == ([], ["PARTITION"])
+
+
+def test_a_missing_variable_elsewhere_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ComputeError, match=r"t\.sub needs IMAGE.*:image=VALUE.*package 'p'"):
+        package(tmp_path, "run {IMAGE} {CODE}\n").render(VARIABLES, tmp_path / "x.sub")
+    assert not (tmp_path / "x.sub").exists()
+
+
+@pytest.mark.parametrize("spelling", ["image", "IMAGE", "Image"])
+def test_the_package_gives_defaults_and_resources_replace_them(tmp_path: Path, spelling: str) -> None:
+    ours = package(tmp_path, "run {IMAGE} {CODE}\n", **{spelling: "stock.sif"})
+    assert "run stock.sif" in ours.render(VARIABLES, tmp_path / "x")
+    assert "run own.sif" in ours.render(VARIABLES | {"IMAGE": "own.sif"}, tmp_path / "x")
+    assert "run stock.sif" in ours.render(VARIABLES, tmp_path / "x")
+
+
+def test_an_empty_setting_of_the_package_is_empty_text(tmp_path: Path) -> None:
+    assert package(tmp_path, "run{ARGS} x\n", args=None).render(VARIABLES, tmp_path / "x") == "run x\n"
+
+
+def test_shell_variables_of_a_template_are_left_alone(tmp_path: Path) -> None:
+    text = "echo ${TMPDIR} ${HOME}\n"
+    assert package(tmp_path, text).render(VARIABLES | {"TMPDIR": "/tmp"}, tmp_path / "x") == text
+
+
+@pytest.mark.parametrize("value", ["a'b", 'a"b', "a\nb", "$(touch x)", "`id`", "{MEM}", "a\\b", "\x1b[0m"])
+def test_values_that_break_out_of_a_directive_are_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ComputeError, match="resource partition is"):
+        package(tmp_path, "#SBATCH -p '{PARTITION}'\n").render(VARIABLES | {"PARTITION": value}, tmp_path / "x")
+
+
+@pytest.mark.parametrize("value", ["a;b", "a&b", "a|b", "a>b", "a b'", "(a)", "*"])
+def test_values_that_the_shell_would_read_are_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ComputeError, match="resource image is"):
+        package(tmp_path, "run {IMAGE}\n").render(VARIABLES | {"IMAGE": value}, tmp_path / "x")
+
+
+def test_a_scheduler_may_get_what_the_shell_may_not(tmp_path: Path) -> None:
+    script = package(tmp_path, "#SBATCH -C '{CONSTRAINT}'\n").render({"CONSTRAINT": "(a&b)|c"}, tmp_path / "x")
+    assert script == "#SBATCH -C '(a&b)|c'\n"
+
+
+def test_one_package_does_not_leak_into_another(tmp_path: Path) -> None:
+    path = site(tmp_path, "{CODE}\n")
+    config = yaml.safe_load(path.read_text())
+    config["compute_packages"]["default"] = config["compute_packages"]["other"] | {"queue": "leaked"}
+    path.write_text(yaml.safe_dump(config))
+    (tmp_path / "templates" / "t.sub").write_text("#SBATCH -q {QUEUE}\nx\n")
+    assert load_package(str(path), "p").render({}, tmp_path / "x") == "x\n"
+
+
+def test_an_unknown_package_is_refused_with_those_that_exist(tmp_path: Path) -> None:
+    with pytest.raises(ComputeError, match=r"'nosuch' in .*divvy_config\.yaml; it has: other, p"):
+        load_package(str(site(tmp_path, "")), "nosuch")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "a: [", "compute_packages:\n", "compute_packages: []\n", "adapters: {}\n"])
+def test_a_malformed_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "divvy_config.yaml"
+    path.write_text(text)
+    with pytest.raises(ComputeError, match=r"divvy_config\.yaml: "):
+        load_package(str(path), "default")
+
+
+@pytest.mark.parametrize("key", ["submission_template", "submission_command"])
+def test_an_incomplete_package_is_refused(tmp_path: Path, key: str) -> None:
+    path = site(tmp_path, "")
+    config = yaml.safe_load(path.read_text())
+    del config["compute_packages"]["p"][key]
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(ComputeError, match=f"'p' has no {key}"):
+        load_package(str(path), "p")
+
+
+def test_a_missing_template_is_refused(tmp_path: Path) -> None:
+    path = site(tmp_path, "")
+    (tmp_path / "templates" / "t.sub").unlink()
+    with pytest.raises(ComputeError, match=r"templates/t\.sub: No such file"):
+        load_package(str(path), "p")
+
+
+def test_where_the_configuration_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_config(None).name == "divvy_config.yaml"
+    path = site(tmp_path, "")
+    monkeypatch.setenv("DIVCFG", str(path))
+    assert find_config(None) == path
+    monkeypatch.setenv("DIVCFG", str(tmp_path / "gone.yaml"))
+    assert find_config(str(path)) == path
+    with pytest.raises(ComputeError, match=r"DIVCFG=.*gone\.yaml: no such file"):
+        find_config(None)
+    with pytest.raises(ComputeError, match=r"--divvy-config=nor\.yaml: no such file"):
+        find_config("nor.yaml")
+
+
+def test_importing_the_plugin_stays_light() -> None:
+    code = (
+        "import sys, snakemake_executor_plugin_divvy; print({'looper', 'peppy', 'pandas', 'numpy'} & set(sys.modules))"
+    )
+    import sys
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

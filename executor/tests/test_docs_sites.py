@@ -1,0 +1,401 @@
+"""The plugin's documentation: its compute packages render as they should, and what it says is so."""
+
+import dataclasses
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers import CLONE
+from snakemake_executor_plugin_divvy import ExecutorSettings
+from snakemake_executor_plugin_divvy.compute_packages import DIRECTIVE, PLACEHOLDER, ComputeError, load_package
+from snakemake_executor_plugin_divvy.scheduler import Scheduler, State
+from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, choose
+from snakemake_executor_plugin_divvy.summary import Ended, Usage, table
+
+DOCS = CLONE / "docs"
+PAGES = [DOCS / "intro.md", DOCS / "further.md"]
+CONFIG = DOCS / "sites" / "divvy_config.yaml"
+PACKAGES = yaml.safe_load(CONFIG.read_text())["compute_packages"]
+SCHEDULER_OF = {
+    "default": "here",
+    "local": "here",
+    "slurm": "slurm",
+    "apptainer_slurm": "slurm",
+    "grid_engine": "grid_engine",
+    "lsf": "lsf",
+    "pbs": "pbs",
+    "torque": "torque",
+}
+# what a job always has, and the resources that it may have
+NEEDED = {
+    "JOBNAME": "coverage.peaks.s1",
+    "LOGFILE": "/project/.snakemake/divvy/run/s1.scheduler.log",
+    "CORES": "2",
+    "CODE": "bash '/project/it is/job.sh'",
+}
+IMAGE = {"APPTAINER_IMAGE": "/images/coverage.sif"}
+OPTIONAL = {
+    "default": {},
+    "local": {},
+    "slurm": {
+        "PARTITION": "longq",
+        "ACCOUNT": "lab",
+        "QOS": "high",
+        "GRES": "gpu:a100:1",
+        "CONSTRAINT": "(avx2&ssd)|big",
+    },
+    "grid_engine": {"QUEUE": "longq", "PROJECT": "lab", "H_VMEM": "6G"},
+    "lsf": {"QUEUE": "longq", "PROJECT": "lab", "GPU": "num=1:mode=shared"},
+    "pbs": {"QUEUE": "longq", "PROJECT": "lab", "ACCOUNT": "grant-7"},
+    "torque": {"QUEUE": "longq", "ACCOUNT": "grant-7"},
+}
+OPTIONAL["apptainer_slurm"] = OPTIONAL["slurm"]
+
+# the scripts with every variable, by package; lines with `?` before them depend on an optional one
+LOCAL = """\
+#!/bin/bash
+
+
+
+bash '/project/it is/job.sh' > '/project/.snakemake/divvy/run/s1.scheduler.log' 2>&1
+"""
+SLURM = """\
+#!/bin/bash
+#SBATCH --job-name='coverage.peaks.s1'
+#SBATCH --output='/project/.snakemake/divvy/run/s1.scheduler.log'
+#SBATCH --open-mode=append
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task='2'
+?#SBATCH --mem='24000'
+?#SBATCH --time='01:30:00'
+?#SBATCH --partition='longq'
+?#SBATCH --account='lab'
+?#SBATCH --qos='high'
+?#SBATCH --gres='gpu:a100:1'
+?#SBATCH --constraint='(avx2&ssd)|big'
+
+echo "node: $(hostname), start: $(date '+%F %T')"
+
+
+
+bash '/project/it is/job.sh'
+"""
+GRID_ENGINE = """\
+#!/bin/bash
+#$ -S /bin/bash
+#$ -N coverage.peaks.s1
+#$ -cwd
+#$ -V
+#$ -j y
+#$ -o /project/.snakemake/divvy/run/s1.scheduler.log
+#$ -r y
+#$ -pe smp 2
+?#$ -l mem_free=24000M
+?#$ -l h_vmem=6G
+?#$ -l h_rt=01:30:00
+?#$ -q longq
+?#$ -P lab
+
+echo "node: $(hostname), start: $(date '+%F %T')"
+
+
+
+bash '/project/it is/job.sh'
+"""
+LSF = """\
+#!/bin/bash
+#BSUB -J "coverage.peaks.s1"
+#BSUB -o "/project/.snakemake/divvy/run/s1.scheduler.log"
+#BSUB -r
+#BSUB -n 2
+#BSUB -R "span[hosts=1]"
+?#BSUB -R "rusage[mem=24000MB]"
+?#BSUB -M 24000MB
+?#BSUB -W 1:30
+?#BSUB -q "longq"
+?#BSUB -P "lab"
+?#BSUB -gpu "num=1:mode=shared"
+
+echo "node: $(hostname), start: $(date '+%F %T')"
+
+
+
+bash '/project/it is/job.sh'
+"""
+PBS = """\
+#!/bin/bash
+#PBS -S /bin/bash
+#PBS -N coverage.peaks.s1
+#PBS -V
+#PBS -j oe
+#PBS -o /project/.snakemake/divvy/run/s1.scheduler.log
+#PBS -r y
+#PBS -l select=1:ncpus=2:mem=24000mb
+?#PBS -l walltime=01:30:00
+?#PBS -q longq
+?#PBS -P lab
+?#PBS -A grant-7
+
+echo "node: $(hostname), start: $(date '+%F %T')"
+cd "$PBS_O_WORKDIR" || exit
+
+
+
+bash '/project/it is/job.sh'
+"""
+TORQUE = """\
+#!/bin/bash
+#PBS -S /bin/bash
+#PBS -N coverage.peaks.s1
+#PBS -V
+#PBS -j oe
+#PBS -o /project/.snakemake/divvy/run/s1.scheduler.log
+#PBS -r y
+#PBS -l nodes=1:ppn=2
+?#PBS -l mem=24000mb
+?#PBS -l walltime=01:30:00
+?#PBS -q longq
+?#PBS -A grant-7
+
+echo "node: $(hostname), start: $(date '+%F %T')"
+cd "$PBS_O_WORKDIR" || exit
+
+
+
+bash '/project/it is/job.sh'
+"""
+SCRIPTS = {
+    "default": LOCAL,
+    "local": LOCAL,
+    "slurm": SLURM,
+    "apptainer_slurm": SLURM.replace("\nbash", "\napptainer exec --bind \"$PWD\"  '/images/coverage.sif' bash"),
+    "grid_engine": GRID_ENGINE,
+    "lsf": LSF,
+    "pbs": PBS,
+    "torque": TORQUE,
+}
+each_package = pytest.mark.parametrize("name", sorted(SCRIPTS))
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def needed(name: str) -> dict[str, str]:
+    return NEEDED | (IMAGE if name == "apptainer_slurm" else {})
+
+
+def sizes(name: str, mem_mb: int = 24000, runtime: int = 90) -> dict[str, str]:
+    """Return memory and time as the package's scheduler writes them."""
+    scheduler = SCHEDULERS[SCHEDULER_OF[name]]
+    return {"MEM": scheduler.memory(mem_mb), "TIME": scheduler.time(runtime)}
+
+
+def commands(folder: Path, **scripts: str) -> None:
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/bash\n{script}\n")
+        (folder / name).chmod(0o755)
+
+
+# --- compute packages
+
+
+def test_all_packages_and_templates_are_tested() -> None:
+    assert set(PACKAGES) == set(SCRIPTS) == set(SCHEDULER_OF) == set(OPTIONAL)
+    templates = {CONFIG.parent / package["submission_template"] for package in PACKAGES.values()}
+    assert templates == set((CONFIG.parent / "templates").iterdir())
+
+
+@each_package
+def test_with_every_variable(name: str, tmp_path: Path) -> None:
+    package = load_package(str(CONFIG), name)
+    variables = needed(name) | sizes(name) | OPTIONAL[name]
+    assert package.render(variables, tmp_path / "x") == SCRIPTS[name].replace("?", "")
+    assert package.check(variables) == ([], [])
+
+
+@each_package
+def test_without_the_optional_variables(name: str, tmp_path: Path) -> None:
+    package = load_package(str(CONFIG), name)
+    script = re.sub(r"^\?.*\n", "", SCRIPTS[name], flags=re.MULTILINE).replace("24000", "2000")  # mem of the package
+    assert package.render(needed(name), tmp_path / "x") == script
+    directives = [line for line in package.text.splitlines() if DIRECTIVE.match(line)]
+    optional = {variable for line in directives for variable in PLACEHOLDER.findall(line)} - set(NEEDED)
+    assert package.check(needed(name)) == (sorted(optional - ({"MEM"} if name == "pbs" else set())), [])
+
+
+@each_package
+def test_each_optional_variable_for_itself(name: str, tmp_path: Path) -> None:
+    package = load_package(str(CONFIG), name)
+    without = package.render(needed(name), tmp_path / "x").splitlines()
+    for variable, value in (sizes(name) | OPTIONAL[name]).items():
+        script = package.render(needed(name) | {variable: value}, tmp_path / "x").splitlines()
+        new = [line for line in script if line not in without]
+        assert all(DIRECTIVE.match(line) and value in line for line in new)
+        assert len(new) == (0 if SCHEDULER_OF[name] == "here" else 2 if (name, variable) == ("lsf", "MEM") else 1)
+
+
+def test_an_image_has_to_be_named(tmp_path: Path) -> None:
+    with pytest.raises(ComputeError, match=r"needs APPTAINER_IMAGE.*:apptainer_image=VALUE"):
+        load_package(str(CONFIG), "apptainer_slurm").check(NEEDED)
+
+
+@each_package
+def test_directives_come_first_and_are_of_one_scheduler(name: str) -> None:
+    shebang, *lines = (CONFIG.parent / PACKAGES[name]["submission_template"]).read_text().splitlines()
+    assert shebang == "#!/bin/bash"
+    directives = [line for line in lines if line.startswith("#")]
+    assert directives == lines[: len(directives)]
+    prefix = {"here": None, "slurm": "#SBATCH", "grid_engine": "#$", "lsf": "#BSUB"}.get(SCHEDULER_OF[name], "#PBS")
+    assert {line.split()[0] for line in directives} == ({prefix} if prefix else set())
+    assert all(DIRECTIVE.match(line) for line in directives)
+
+
+@each_package
+@pytest.mark.parametrize("status", [0, 3])
+def test_the_exit_status_is_the_jobs(name: str, status: int, tmp_path: Path) -> None:
+    """Directives are comments for bash, so it can run the scripts of all schedulers."""
+    config = yaml.safe_load(CONFIG.read_text())
+    config["compute_packages"][name]["pre_command"] = "export MODULE='it is loaded'; true"
+    (tmp_path / "templates").symlink_to(CONFIG.parent / "templates")
+    (tmp_path / "divvy_config.yaml").write_text(yaml.safe_dump(config))
+    commands(
+        tmp_path,
+        apptainer='printf "%s\\n" "${@:1:4}" > container; shift 4; exec "$@"',
+        job=f'echo "$MODULE, $*" > ran; exit {status}',
+    )
+    log = tmp_path / "a log"
+    variables = needed(name) | {"CODE": f"'{tmp_path}/job' 'a b'", "LOGFILE": str(log)}
+    load_package(str(tmp_path / "divvy_config.yaml"), name).render(variables, tmp_path / "x")
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PBS_O_WORKDIR": str(tmp_path)}
+    done = subprocess.run(["bash", "x"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert (tmp_path / "ran").read_text() == "it is loaded, a b\n"
+    assert (tmp_path / "container").exists() == (name == "apptainer_slurm")
+    if name == "apptainer_slurm":
+        assert (tmp_path / "container").read_text() == f"exec\n--bind\n{tmp_path}\n/images/coverage.sif\n"
+    assert log.exists() == (SCHEDULER_OF[name] == "here")
+
+
+@each_package
+def test_the_submission_command_tells_the_scheduler(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"pbs": "echo 'pbs_version = 20.0.1'", "torque": "echo 'Version: 6.1.2' >&2"}
+    if SCHEDULER_OF[name] in versions:
+        commands(tmp_path, qstat=versions[SCHEDULER_OF[name]])
+    elif SCHEDULER_OF[name] == "grid_engine":
+        commands(tmp_path, qconf="exit 0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert choose(None, PACKAGES[name]["submission_command"]).name == SCHEDULER_OF[name]
+
+
+def test_the_comments_name_the_optional_resources() -> None:
+    noted = re.findall(r"# Optional resources of a job: (.*(?:\n  # .*)*)\n  (\w+):", CONFIG.read_text())
+    assert len(noted) == 5
+    for text, name in noted:
+        names = re.sub(r"\(.*?\)", "", text).rstrip(".").split(", ")
+        assert sorted(n.strip().upper() for n in names) == sorted(OPTIONAL[name]), name
+
+
+# --- pages
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def settings() -> set[str]:
+    return {f"divvy-{field.name.replace('_', '-')}" for field in dataclasses.fields(ExecutorSettings)}
+
+
+def test_the_options_that_are_named_exist_and_all_are_named() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    named = set(re.findall(r"--(divvy-[\w-]+)", text)) | set(re.findall(r"^(divvy-[\w-]+):", text, re.MULTILINE))
+    assert named == settings()
+    for document in ("README.md", "CHANGELOG.md"):
+        assert set(re.findall(r"--(divvy-[\w-]+)", (CLONE / document).read_text())) <= settings()
+
+
+def test_the_options_of_snakemake_that_are_named_exist() -> None:
+    from snakemake.cli import get_argument_parser
+
+    text = "".join(page.read_text() for page in PAGES)
+    of_others = {"--parsable", "--version", "--no-header", "--format"}
+    prose = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
+    named = {option for option in re.findall(r"(?<![\w-])--[a-z][\w-]+", prose) if not option.startswith("--divvy-")}
+    known = {option for action in get_argument_parser()._actions for option in action.option_strings}
+    assert named - of_others <= known
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.is_file(), target
+        assert not anchor or anchor in anchors(file), anchor
+
+
+@each_page
+def test_pages_fit_into_the_catalogue(page: Path) -> None:
+    """It puts them under headings of its own, and converts them to RST, which has no code within links."""
+    text = page.read_text()
+    assert not re.search(r"^# \w", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    assert not re.search(r"\[[^\]\n]*`[^\]\n]*\]\(", text)
+    assert max(map(len, (line for line in text.splitlines() if not line.startswith("|")))) <= 120
+
+
+def test_the_table_of_schedulers() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \| `(.*)` \| `(.*)` \|$", PAGES[1].read_text(), re.MULTILINE)
+    assert {row[0] for row in rows} == set(SCHEDULERS)
+    for name, listed, memory, time in rows:
+        scheduler = SCHEDULERS[name]
+        assert re.findall("`(.*?)`", listed) == list(scheduler.commands)
+        assert (memory, time) == (scheduler.memory(4000), scheduler.time(90))
+
+
+def test_the_example_of_a_template_renders(tmp_path: Path) -> None:
+    site, profile = (yaml.safe_load(block) for block in blocks(PAGES[1], "yaml"))
+    (template,) = blocks(PAGES[1], "sh")
+    (tmp_path / "templates").mkdir()
+    (tmp_path / site["compute_packages"]["slurm"]["submission_template"]).write_text(template)
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site))
+    script = load_package(str(tmp_path / "site.yaml"), "slurm").render(NEEDED | {"MEM": "4000"}, tmp_path / "x")
+    assert "--mem='4000'\n#SBATCH --partition='shortq'\n\nbash " in script
+    assert "--time" not in script
+    assert {key for key in profile if key.startswith("divvy-")} <= settings()
+
+
+def test_the_example_of_a_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = (block for block in blocks(PAGES[1], "python") if "Scheduler(" in block)
+    assert len(example.splitlines()) <= 15
+    (flux,) = eval(f"{{{example}}}", {"Scheduler": Scheduler}).values()
+    commands(
+        tmp_path,
+        flux='case "$1" in batch) echo fA8tn;; jobs) echo "fA8tn|CANCELED|cancel"; echo "fA8to|RUN|";; esac',
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert flux.submit("flux batch", tmp_path / "x") == "fA8tn"
+    states = flux.states(["fA8tn", "fA8to"])
+    assert states == {"fA8tn": State("CANCELED", "cancel"), "fA8to": State("RUN")}
+    assert flux.word(states["fA8tn"]) == "CANCELLED"
+    assert flux.time(90) == "90m"
+
+
+def test_the_example_of_the_table() -> None:
+    def end(rule: str, queued: float, ran: float, **more: object) -> Ended:
+        sizes = {"align": (8, 4000), "small": (1, 1000)}
+        values = {"word": "", "attempt": 1, "id": "1", "cores": sizes[rule][0], "memory": sizes[rule][1], **more}
+        return Ended(rule=rule, queued=queued, ran=ran, **values)  # type: ignore[arg-type]
+
+    ended = [end("align", 90, 845) for _ in range(10)]
+    ended += [end("align", 90, 845, word="OUT_OF_MEMORY", id="2") for _ in range(2)]
+    ended += [end("align", *times, attempt=2, id="3", memory=8000) for times in [(300, 1930), (90, 845)]]
+    ended += [end("small", 40, 3, id="4") for _ in range(999)] + [end("small", 70, 8, id="4")]
+    usage = {"1": Usage(3100, 62192), "2": Usage(4000, 12168), "3": Usage(7810, 19980), "4": Usage(210, 2137)}
+    example = "".join(f"    {line}\n" for line in table(ended, usage))
+    assert f"divvy: the jobs of this run\n{example}```" in PAGES[1].read_text()

@@ -1,0 +1,90 @@
+"""The two files of a sample's counts: what is in them is written and read here, and nowhere else.
+
+Counts are a .npy file (int32, one per region, in region order). The description is JSON: the region set, what was
+counted, the alignment files, the statistics, and histograms.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from divvy_coverage import __version__
+from divvy_coverage.counting.definition import Counting
+from divvy_coverage.errors import UserError
+from divvy_coverage.files import replacing
+from divvy_coverage.intervals.regions import Regions
+
+Counts = NDArray[np.int32]
+Description = dict[str, Any]  # the JSON of a sample
+
+KEYS = ("regions", "counting", "counts", "statistics")  # that every description has
+
+
+def describe(
+    files: Sequence[Path], regions: Regions, counting: Counting, counts: Counts, statistics: dict[str, Any]
+) -> Description:
+    """Return the description of a sample.
+
+    `statistics` holds the row of statistics ("statistics"), the histograms ("histograms") and, with start sites, the
+    profile around them ("tss_profile").
+    """
+    return {
+        "version": __version__,
+        "regions": {"number": len(regions), "sha256": regions.sha256()},
+        "counting": counting.describe(),
+        "files": [{"path": str(path), "bytes": path.stat().st_size} for path in files],
+        "counts": {"sum": int(counts.sum(dtype=np.int64)), "sha256": checksum(counts)},
+        **statistics,
+    }
+
+
+def write_sample(counts_path: Path, description_path: Path, counts: Counts, description: Description) -> None:
+    """Write both files of a sample; either both are there, or none."""
+    with replacing(counts_path) as counts_file, replacing(description_path) as description_file:
+        np.save(counts_file, counts)
+        description_file.write_text(json.dumps(description, indent=1) + "\n")
+
+
+def read_counts(path: Path) -> Counts:
+    """Return the counts of a sample, which are not read before they are used."""
+    counts: Counts = np.load(path, mmap_mode="r")
+    return counts
+
+
+def read_description(path: Path) -> Description:
+    """Return the description of a sample. Raises UserError for a file that is none."""
+    try:
+        description = json.loads(path.read_bytes())
+        if not isinstance(description, dict) or not description.keys() >= set(KEYS):
+            raise ValueError(f"expected {', '.join(KEYS)} in it")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not the description of a sample: {error}; remove it and run again") from error
+    return description
+
+
+def read_histogram(description: Description, kind: str, size: int) -> NDArray[np.float64]:
+    """Return a histogram of a description (size), zeros included."""
+    counts = np.zeros(size)
+    histogram = description.get("histograms", {}).get(kind, {})
+    counts[np.array(list(histogram), np.int64)] = list(histogram.values())
+    return counts
+
+
+def find_damage(counts_path: Path, description: Description) -> str:
+    """Say why the counts are not those that the description names; "" if they are."""
+    try:
+        if checksum(read_counts(counts_path)) != description["counts"]["sha256"]:
+            return f"{counts_path}: its checksum is not that of its description"
+    except (OSError, ValueError, EOFError) as error:
+        return f"{counts_path}: {error}"
+    return ""
+
+
+def checksum(counts: Counts) -> str:
+    """Return the SHA-256 of counts, by which a damaged file is recognized."""
+    return hashlib.sha256(np.ascontiguousarray(counts, "<i4").tobytes()).hexdigest()

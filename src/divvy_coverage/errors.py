@@ -1,0 +1,13 @@
+"""Errors that users can act on."""
+
+from collections.abc import Sequence
+
+
+class UserError(Exception):
+    """Something a user can cause and mend; the message says what was expected, what was found and what to do."""
+
+
+def listing(items: Sequence[str], limit: int = 20) -> str:
+    """Indent `items`, one per line, and count those beyond `limit`."""
+    more = [f"… and {len(items) - limit} more"] if len(items) > limit else []
+    return "".join(f"\n  {item}" for item in [*items[:limit], *more])

@@ -1,0 +1,1 @@
+"""Genomic intervals: region sets, lines of BED files, and overlaps. Coordinates are 0-based and half-open."""

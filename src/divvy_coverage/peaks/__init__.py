@@ -1,0 +1,1 @@
+"""Peak files, and the consensus regions that are built from them."""

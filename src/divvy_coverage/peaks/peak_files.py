@@ -1,0 +1,146 @@
+"""Peak files: read the peaks of a sample, or windows around their summits, as intervals.
+
+An interval is half-open, [start, end), in 0-based coordinates on a contig.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+
+from divvy_coverage.errors import UserError, listing
+from divvy_coverage.intervals.regions import (
+    CONTIG,
+    LARGEST_COORDINATE,
+    NOT_REGIONS,
+    UTF8_BOM,
+    content_of,
+    lines_of,
+    parse_region,
+)
+
+SOURCES = ("summits", "peaks")
+NARROW_PEAK = 10  # columns; the last has the distance of the summit from the start (bp), or -1
+HEADER = re.compile(rb"(?:(?:#|track[ \t]|browser[ \t])[^\r\n]*[\r\n]|[\r\n])*")
+OFFSET = re.compile(r"-?[0-9]{1,18}")
+LINE = re.compile(rb"[^\r\n]*")
+EXPECTED = {
+    "peaks": ("contig, start and end in the first three columns of every line", "mend or remove these lines"),
+    "summits": (
+        f"a summit in every line: column {NARROW_PEAK} of narrowPeak, or a peak of 1 bp as in the summits file of MACS",
+        "give such files, or set source: peaks to take whole peaks",
+    ),
+}
+
+
+def read_intervals(path: Path, source: str, extension: int) -> pd.DataFrame:
+    """Read a file of peaks: narrowPeak, broadPeak, summits of MACS, or other BED; plain, gzip or bgzip.
+
+    Parameters
+    ----------
+    path : the file; header lines and line ends are accepted as in a region set
+    source : "peaks" for whole peaks; "summits" for windows [summit - extension, summit + 1 + extension), cut at 0,
+        as `bedtools slop` makes them of the summits file of MACS
+    extension : bp to both sides of a summit
+
+    Returns the intervals in the order of the file: `contig` (category), `start` and `end` (int64). Raises UserError
+    with file and line numbers for lines that are malformed or lack a summit, and for a file without peaks.
+    """
+    content = content_of(path).removeprefix(UTF8_BOM)
+    intervals = _read_plain(content, source)
+    if intervals is None:
+        intervals = _read_any(content, path, source)
+    if intervals.empty:
+        raise UserError(
+            f"{path}: expected at least one peak, found none; give another file, or leave the sample's peaks empty"
+        )
+    if source == "summits":
+        intervals["start"] = (intervals["start"] - extension).clip(lower=0)
+        intervals["end"] = (intervals["end"] + extension).clip(upper=LARGEST_COORDINATE)
+    return intervals
+
+
+def _read_plain(content: bytes, source: str) -> pd.DataFrame | None:
+    """Read tab-separated lines with the same number of columns, all at once; None if there is anything else."""
+    header = HEADER.match(content)
+    content = content[header.end() :] if header else content
+    line = LINE.match(content)
+    columns = line.group().count(b"\t") + 1 if line else 0
+    if columns < 3 or not content.isascii() or b"0x" in content or b"0X" in content:  # pyarrow reads hexadecimals
+        return None
+    types: dict[str, Any] = {"f0": pa.dictionary(pa.int32(), pa.string()), "f1": pa.int64(), "f2": pa.int64()}
+    if source == "summits" and columns == NARROW_PEAK:
+        types["f9"] = pa.int64()
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(content),
+            pyarrow.csv.ReadOptions(use_threads=False, autogenerate_column_names=True),
+            pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False),
+            pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[]),
+        )
+    except pa.ArrowInvalid:
+        return None
+    peaks = table.rename_columns(["contig", "start", "end", "offset"][: len(types)]).to_pandas()
+    if not _sound(peaks):
+        return None
+    return _summits(peaks) if source == "summits" else peaks
+
+
+def _sound(peaks: pd.DataFrame) -> bool:
+    """Tell whether `regions.parse_region` would take all of them, and none is a comment."""
+    names = peaks.contig.cat.categories
+    if any(not CONTIG.fullmatch(name) or f"{name}\t".startswith(NOT_REGIONS) for name in names):
+        return False
+    return bool(((peaks.start >= 0) & (peaks.start < peaks.end) & (peaks.end <= LARGEST_COORDINATE)).all())
+
+
+def _summits(peaks: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the 1-bp intervals of the summits; None if a peak has none."""
+    width = peaks.end - peaks.start
+    if "offset" in peaks:
+        offset, found = peaks.offset, (peaks.offset >= 0) & (peaks.offset < width)
+    else:
+        offset, found = 0, width == 1
+    if not found.all():
+        return None
+    return pd.DataFrame({"contig": peaks.contig, "start": peaks.start + offset, "end": peaks.start + offset + 1})
+
+
+def _read_any(content: bytes, path: Path, source: str) -> pd.DataFrame:
+    """Read line by line; UserError names the lines that are no peaks."""
+    rows: list[tuple[str, int, int]] = []
+    problems: list[str] = []
+    for number, line in enumerate(lines_of(content, path), start=1):
+        if not line or line.isspace() or line.startswith(NOT_REGIONS):
+            continue
+        try:
+            rows.append(_summit(line) if source == "summits" else parse_region(line))
+        except ValueError as error:
+            problems.append(f"line {number}: {error}")
+    if problems:
+        expected, advice = EXPECTED[source]
+        raise UserError(f"{path}: expected {expected}, found{listing(problems, 5)}\n{advice}")
+    return pd.DataFrame(rows, columns=["contig", "start", "end"]).astype(
+        {"contig": "category", "start": "int64", "end": "int64"}
+    )
+
+
+def _summit(line: str) -> tuple[str, int, int]:
+    """Return contig, start and end of the summit of a line, 1 bp wide; ValueError says why it has none."""
+    contig, start, end = parse_region(line)
+    fields = line.split("\t") if "\t" in line else line.split()
+    if len(fields) != NARROW_PEAK:
+        if end - start > 1:
+            raise ValueError(f"no summit, {len(fields)} columns and {end - start} bp: {line[:60]!r}")
+        return contig, start, end
+    offset = fields[NARROW_PEAK - 1].strip()
+    if not OFFSET.fullmatch(offset):
+        raise ValueError(f"not a summit in column {NARROW_PEAK}: {offset[:60]!r}")
+    if int(offset) == -1:
+        raise ValueError(f"no summit, column {NARROW_PEAK} is -1: {line[:60]!r}")
+    if not 0 <= int(offset) < end - start:
+        raise ValueError(f"the summit is outside the peak of {end - start} bp, column {NARROW_PEAK}: {offset}")
+    return contig, start + int(offset), start + int(offset) + 1

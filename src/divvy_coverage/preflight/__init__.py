@@ -1,0 +1,1 @@
+"""All checks of the inputs before a job starts: sample sheet, alignment files, genomes, peaks and region sets."""

@@ -1,0 +1,109 @@
+"""The headers of alignment files, read once: of a file that did not change only its status is looked at."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from divvy_coverage.alignments.headers import Header, examine
+from divvy_coverage.errors import UserError
+from divvy_coverage.files import write_if_changed
+
+THREADS = 16  # they wait for the file system more than they compute
+CHUNK = 64  # files that a thread looks at in one go
+CACHE_FORMAT = 1
+NO_STAMP = (-1, -1)
+
+Result = TypeVar("Result")
+
+
+class Fact(NamedTuple):
+    """What is kept of a sound file: size and time of modification (ns) when it was read, its kind, and its contigs."""
+
+    stamp: tuple[int, int]
+    kind: str
+    digest: str
+
+
+class Cache:
+    """What was found in files, kept between runs in one small file: those that did not change are not read again.
+
+    A file has not changed if its size and its time of modification have not. What a run does not ask for is forgotten,
+    and a damaged cache is ignored.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._facts, self._contigs = _load(path)
+
+    def examine(self, paths: Iterable[Path]) -> tuple[dict[Path, Header], dict[Path, str]]:
+        """Examine files; return the headers of those that are sound, and what is wrong with the others."""
+        paths = list(dict.fromkeys(paths))
+        stamps = dict(zip(paths, _in_threads(_stamp, paths), strict=True))
+        known = {path: self._facts.get(str(path)) for path in paths}
+        facts = {path: fact for path, fact in known.items() if fact and fact.stamp == stamps[path] != NO_STAMP}
+        changed = [path for path in paths if path not in facts]
+        problems: dict[Path, str] = {}
+        for path, found in zip(changed, _in_threads(self._read, changed), strict=True):
+            if isinstance(found, str):
+                problems[path] = found
+            else:
+                facts[path] = Fact(stamps[path], *found)
+        self._keep({str(path): fact for path, fact in facts.items()})
+        sound = [path for path in paths if path in facts]
+        return {path: self._header(path, facts[path]) for path in sound}, problems
+
+    def _read(self, path: Path) -> tuple[str, str] | str:
+        """Return kind and digest of a file, or what is wrong with it; contigs are in memory once for all files."""
+        try:
+            header = examine(path)
+        except UserError as error:
+            return str(error)
+        self._contigs.setdefault(header.digest, header.contigs)
+        return header.kind, header.digest
+
+    def _header(self, path: Path, fact: Fact) -> Header:
+        return Header(path, fact.kind, self._contigs[fact.digest], fact.digest)
+
+    def _keep(self, facts: dict[str, Fact]) -> None:
+        """Write the cache, if it changed and can be written."""
+        if facts == self._facts:
+            return
+        self._facts = facts
+        contigs = {fact.digest: self._contigs[fact.digest] for fact in facts.values()}
+        content = json.dumps([CACHE_FORMAT, contigs, facts]).encode()
+        with suppress(OSError):
+            write_if_changed(self._path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+
+
+def _load(path: Path) -> tuple[dict[str, Fact], dict[str, Mapping[str, int]]]:
+    """Return facts by path and contigs by digest; nothing if there is no cache, or a damaged one."""
+    try:
+        checksum, content = path.read_bytes().split(b"\n", 1)
+        if hashlib.sha256(content).hexdigest().encode() != checksum:
+            raise ValueError("damaged")
+        version, contigs, facts = json.loads(content)
+        if version != CACHE_FORMAT:
+            raise ValueError("of another version")
+    except (OSError, ValueError):
+        return {}, {}
+    return {name: Fact(tuple(stamp), kind, digest) for name, (stamp, kind, digest) in facts.items()}, contigs
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return NO_STAMP
+    return status.st_size, status.st_mtime_ns
+
+
+def _in_threads(function: Callable[[Path], Result], paths: Sequence[Path]) -> list[Result]:
+    """Call a function for each path; while one waits for a shared file system, others go on."""
+    chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [each for results in pool.map(lambda chunk: list(map(function, chunk)), chunks) for each in results]

@@ -1,0 +1,1 @@
+"""The report on one page, its plots, and the content for MultiQC."""

@@ -1,0 +1,22 @@
+"""The names of the files in the folder of results, relative to it.
+
+The rules read this module too, by its path, so it imports nothing.
+"""
+
+SAMPLES = "samples.tsv"
+EXCLUDED = "excluded_samples.tsv"
+WARNINGS = "warnings.tsv"
+PROVENANCE = "provenance.json"
+REGIONS = "regions/{region_set}.bed"
+SUPPORT = "regions/{region_set}.support.parquet"
+COUNTS = "coverage/{region_set}/{sample}.npy"
+STATISTICS = "coverage/{region_set}/{sample}.stats.json"
+STATS = "matrix/{region_set}.stats.tsv"
+REGION_STATS = "matrix/{region_set}.region_stats.tsv.gz"
+PCA = "matrix/{region_set}.pca.tsv"
+CORRELATION = "matrix/{region_set}.correlation.tsv"
+SUMMARY = "matrix/{region_set}.summary.json"
+MATRIX = "matrix/{region_set}.matrix_{kind}.{format}"
+REPORT = "report.html"
+PICTURES = "report"
+MULTIQC = "multiqc"
