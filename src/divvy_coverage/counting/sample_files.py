@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from divvy_coverage import __version__
+from divvy_coverage.arrays import Counts, Floats
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import replacing
 from divvy_coverage.intervals.regions import Regions
 
-Counts = NDArray[np.int32]
 Description = dict[str, Any]  # the JSON of a sample
 
 KEYS = ("regions", "counting", "counts", "statistics")  # that every description has
@@ -67,7 +66,7 @@ def read_description(path: Path) -> Description:
     return description
 
 
-def read_histogram(description: Description, kind: str, size: int) -> NDArray[np.float64]:
+def read_histogram(description: Description, kind: str, size: int) -> Floats:
     """Return a histogram of a description (size), zeros included."""
     counts = np.zeros(size)
     histogram = description.get("histograms", {}).get(kind, {})
