@@ -10,10 +10,10 @@ from pathlib import Path
 
 from divvy_coverage.command_line import run
 from divvy_coverage.errors import UserError
+from divvy_coverage.installation import find_folder
 
-CLONE = Path(__file__).resolve().parents[1]
 SNAKEFILE = """\
-include: {}
+include: "divvy-coverage/Snakefile"
 
 
 rule default:
@@ -25,27 +25,29 @@ SHEET = "sample_name,group,bam\n"
 PROJECT_CONFIG = "pep_version: 2.1.0\nsample_table: samples.csv\n"
 
 
-def project_files(clone: Path) -> dict[str, str]:
+def get_files() -> dict[str, str]:
     """Return the files of a new project: path in the project -> content."""
-    config = (clone / "config" / "config.yaml").read_text()
+    config = (find_folder("config") / "config.yaml").read_text()
     return {
-        "workflow/Snakefile": SNAKEFILE.format(repr(str(clone / "workflow" / "Snakefile"))),
+        "workflow/Snakefile": SNAKEFILE,
         "config/config.yaml": config.replace("demo/regions.bed", "config/regions.bed"),
         "config/pep/project_config.yaml": PROJECT_CONFIG,
         "config/pep/samples.csv": SHEET,
     }
 
 
-def make_project(folder: Path, clone: Path = CLONE) -> None:
+def make_project(folder: Path) -> None:
     """Write a new project into `folder`; UserError rather than overwriting anything."""
-    files = project_files(clone)
-    if existing := [name for name in [*files, "divvy"] if (folder / name).exists()]:
+    files = get_files()
+    links = {"workflow/divvy-coverage": find_folder("workflow"), "divvy": find_folder("profiles") / "divvy"}
+    if existing := [name for name in [*files, *links] if (folder / name).exists()]:
         raise UserError(f"{folder}: expected a new folder, found {', '.join(existing)}; choose another one")
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (folder / "divvy").symlink_to(clone / "profiles" / "divvy")
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

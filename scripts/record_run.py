@@ -1,13 +1,13 @@
-"""Record what a run is: versions, configuration, samples, region sets, command line and date.
+"""Record what results were made of: versions, configuration, samples, region sets, command line and date.
 
-The record goes into the report and into the metadata of the matrix files.
+The report shows the record. It is the only result with a date in it.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import platform
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,38 +19,41 @@ from divvy_coverage import __version__
 from divvy_coverage.command_line import run
 from divvy_coverage.files import replacing
 
+COMMAND = "DIVVY_COVERAGE_COMMAND"  # environment variable with the command line of the run
 SOFTWARE = (
     *("altair", "deflate", "h5py", "isal", "looper", "numba", "numpy", "pandas", "peppy", "pyarrow", "pysam"),
     *("scipy", "snakemake"),
 )
 
 
-def record(config: Mapping[str, Any], command: Sequence[str], results: Path) -> dict[str, Any]:
+def describe_run(config: Mapping[str, Any], command: str, samples: Path, regions: Sequence[Path]) -> dict[str, Any]:
     """Return what determines a run's results, and when and how it was started.
 
-    `config` has every default filled in; `results` holds the sample table and the region sets as they are used.
+    `config` has every default filled in; `samples` is the sample table and `regions` are the region sets, as used.
     """
     return {
         "version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(command),
+        "command": command,
         "config": dict(config),
-        "samples_sha256": _sha256(results / "samples.tsv"),
-        "region_sets": {name: _sha256(results / "regions" / f"{name}.bed") for name in config["regions"]},
-        "software": {"python": platform.python_version(), **_versions(SOFTWARE)},
+        "samples_sha256": compute_sha256(samples),
+        "region_sets": {path.name.removesuffix(".bed"): compute_sha256(path) for path in regions},
+        "software": {"python": platform.python_version(), **find_versions(SOFTWARE)},
     }
 
 
-def _sha256(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _versions(names: Sequence[str]) -> dict[str, str]:
+def find_versions(names: Sequence[str]) -> dict[str, str]:
+    """Return the versions of the packages that are installed."""
     found = {}
     for name in names:
         try:
             found[name] = version(name)
-        except PackageNotFoundError:  # jobs may have what the controller does not
+        except PackageNotFoundError:
             continue
     return found
 
@@ -58,13 +61,16 @@ def _versions(names: Sequence[str]) -> dict[str, str]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: record a run."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, required=True, help="folder with samples.tsv and regions/")
-    parser.add_argument("--out", type=Path, required=True, help="record to write (.json)")
-    parser.add_argument("command", nargs="*", help="command line of the run, after --")
+    add = parser.add_argument
+    add("--config", type=json.loads, required=True, help="the configuration with all its keys (JSON)")
+    add("--samples", type=Path, required=True, help="sample table")
+    add("--regions", type=Path, nargs="+", required=True, help="region sets, <name>.bed")
+    add("--command", default=os.environ.get(COMMAND, ""), help=f"command line of the run (default: ${COMMAND})")
+    add("--out", type=Path, required=True, help="record to write (.json)")
     args = parser.parse_args(argv)
-    content = record(json.load(sys.stdin), args.command, args.results)
+    record = describe_run(args.config, args.command, args.samples, args.regions)
     with replacing(args.out) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

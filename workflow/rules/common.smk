@@ -17,9 +17,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 SCHEMA = "../schemas/config.schema.yaml"  # relative to this file
-SAMPLE_TABLE = "results/samples.tsv"
-EXCLUDED_TABLE = "results/excluded_samples.tsv"
-PROVENANCE = "results/provenance.json"  # never an input: it is new with each run
+COMMAND = "DIVVY_COVERAGE_COMMAND"  # environment variable: the command line of the run
 
 
 wildcard_constraints:
@@ -27,16 +25,52 @@ wildcard_constraints:
     sample=r"[A-Za-z0-9._-]+",
 
 
-def script(name):
-    """Return the path of a script or module; rules name them as input, so that what was edited runs again."""
-    clone = Path(script.__code__.co_filename).parents[2]
-    path = clone / "scripts" / name
-    return str(path.relative_to(Path.cwd()) if clone == Path.cwd() else path)
+def use_library():
+    """Let this process and all jobs import the library of this clone or, without a clone, the installed one.
+
+    `python` in the rules is the one that runs Snakemake, also where its environment is not activated.
+    """
+    prepend("PATH", os.path.dirname(sys.executable))
+    source = Path(use_library.__code__.co_filename).resolve().parents[2] / "src"
+    if source.is_dir():
+        sys.path.insert(0, str(source))
+        prepend("PYTHONPATH", str(source))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that nothing has use for
 
 
-def modules(*names):
-    """Return the paths of modules that a script imports."""
-    return [script(f"{name}.py") for name in names]
+def prepend(variable, folder):
+    """Put a folder before those of an environment variable."""
+    others = [other for other in os.environ.get(variable, "").split(os.pathsep) if other not in ("", folder)]
+    os.environ[variable] = os.pathsep.join([folder, *others])
+
+
+use_library()
+try:
+    from divvy_coverage import results as names
+    from divvy_coverage.installation import compute_digest
+except ImportError as error:
+    raise WorkflowError(
+        "The library divvy_coverage is not installed for the Python that runs Snakemake; workflow/envs/divvy-coverage.yaml"
+        f" lists what the rules need: {error}"
+    ) from None
+
+
+def package(*parts):
+    """Return a digest of the parts of the library, and of the script, that the results of a rule depend on.
+
+    As a parameter it makes rules run again when the code has changed, but not when it has moved or was touched.
+    """
+    return compute_digest(*parts)
+
+
+def in_results(name):
+    """Return the path of a result for a rule; if this is a module, Snakemake puts its prefix before it."""
+    return f"results/{name}"
+
+
+def results_folder(wildcards=None):
+    """Return the folder of the results as it is, with the prefix of a module."""
+    return RESULTS
 
 
 def check_config():
@@ -62,8 +96,8 @@ def describe(error):
 
 
 def prepare_inputs():
-    """Check all inputs, resolve the sample sheet and freeze the region sets; files are rewritten only if they change."""
-    command = [sys.executable, script("preflight.py"), "--results", "results"]
+    """Check all inputs, resolve the sample sheet and fix the region sets; files are rewritten only if they change."""
+    command = [sys.executable, "-m", "divvy_coverage", "preflight", "--results", RESULTS]
     done = subprocess.run(command, input=json.dumps(config), stderr=subprocess.PIPE, text=True)
     if done.returncode:
         raise WorkflowError(done.stderr.strip())
@@ -71,78 +105,76 @@ def prepare_inputs():
         logger.warning(done.stderr.strip())
 
 
-def record_run():
-    """Record versions, configuration, command line and date of this run."""
-    command = [sys.executable, script("provenance.py"), "--results", "results", "--out", PROVENANCE]
-    called = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
-    subprocess.run([*command, "--", *called], input=json.dumps(config), text=True, check=True)
-
-
 @cache
 def samples():
     """Return the alignment files of each sample, in sheet order."""
-    with open(SAMPLE_TABLE, newline="") as file:
+    with open(f"{RESULTS}/{names.SAMPLES}", newline="") as file:
         return {row["sample_name"]: row["bam"].split("\n") for row in csv.DictReader(file, delimiter="\t")}
 
 
 def sample_bams(wildcards):
     """Return the alignment files of one sample."""
-    return samples()[wildcards.sample]
+    return [local(path) for path in samples()[wildcards.sample]]
 
 
 def gigabytes(paths):
-    """Return the size of files together, in GB; of those that are not there yet, nothing."""
+    """Return the total size of files in GB; files that do not exist yet count as nothing."""
     return sum(os.path.getsize(path) for path in paths if os.path.exists(path)) / 1e9
 
 
 def counting_minutes(wildcards, input):
-    """Return how long a sample may take at most: far more than it does on any file system."""
+    """Return the time limit of a sample: far more than it takes on any file system."""
     return 5 + ceil(10 * gigabytes(input.bam))
 
 
 def jobs_in_a_submission(wildcards, input):
-    """Return how many samples of this size share a submission: about 2 GB of alignments, large ones are alone."""
+    """Return how many samples of this size share a submission: about 2 GB of alignments; large ones are alone."""
     return max(1, min(20, int(2 / max(gigabytes(input.bam), 0.001))))
 
 
-def collected(suffix):
-    """Return an input function that gives one file a sample."""
+def for_each_sample(name):
+    """Return an input function that gives one file per sample."""
 
     def files(wildcards):
-        return [f"results/coverage/{wildcards.region_set}/{sample}.{suffix}" for sample in samples()]
+        return [in_results(name.format(region_set=wildcards.region_set, sample=sample)) for sample in samples()]
 
     return files
 
 
+def for_each_region_set(*files):
+    """Return files of all region sets."""
+    return expand([in_results(file) for file in files], region_set=config["regions"])
+
+
 def coverage_folder(wildcards):
     """Return the folder with the coverage of all samples: for thousands of them no command line is long enough."""
-    return f"results/coverage/{wildcards.region_set}"
+    return os.path.dirname(f"{RESULTS}/{names.COUNTS}").format(region_set=wildcards.region_set)
 
 
 def support(wildcards):
     """Return the table of support of a region set that is made of peaks."""
     given = config["regions"][wildcards.region_set]["bed"]
-    return [] if given else f"results/regions/{wildcards.region_set}.support.parquet"
+    return [] if given else in_results(names.SUPPORT.format(region_set=wildcards.region_set))
 
 
 def support_option(wildcards, input):
-    """Return the option of summarize.py for the table of support, if there is one."""
+    """Return the option for the table of support, if there is one."""
     return shlex.join(["--support", input.support]) if input.support else ""
 
 
 def kind_options(wildcards):
-    """Return what collect.py writes; the counts themselves do not depend on the normalisation."""
+    """Return what to collect; the counts themselves do not depend on the normalization."""
     normalization = ["--normalization", config["matrix"]["normalization"]] if wildcards.kind == "norm" else []
     return shlex.join(["--kind", wildcards.kind, *normalization])
 
 
 def cells(input):
-    """Return about how many cells a matrix has: a region has 20 bytes or more in its file."""
+    """Return about how many cells a matrix has: a region takes 20 bytes or more in its file."""
     return len(samples()) * os.path.getsize(input.regions) / 20 if os.path.exists(input.regions) else 0
 
 
 def minutes_for_all_samples(wildcards, input):
-    """Return how long what reads all samples may take at most."""
+    """Return the time limit of what reads all samples."""
     return 10 + ceil(cells(input) / 2e7)
 
 
@@ -152,22 +184,17 @@ def matrices_in_a_submission(wildcards, input):
 
 
 def excluded_samples(wildcards):
-    """Return the table of the samples that were left out, if some were."""
-    return [EXCLUDED_TABLE] if os.path.exists(EXCLUDED_TABLE) else []
-
-
-def of_each_region_set(*names):
-    """Return files of all region sets; {region_set} in a name is that of the region set."""
-    return expand(list(names), region_set=config["regions"])
+    """Return the table of the samples that were excluded, if some were."""
+    return [in_results(names.EXCLUDED)] if os.path.exists(f"{RESULTS}/{names.EXCLUDED}") else []
 
 
 def optional_inputs(wildcards):
     """Return the files besides the alignments that the configuration names."""
-    return [path for path in (config["statistics"]["tss"], config["reference"]) if path]
+    return [local(path) for path in (config["statistics"]["tss"], config["reference"]) if path]
 
 
 def counting_options():
-    """Return what the configuration says of counting as options of coverage.py."""
+    """Return what the configuration says of counting as options of the command."""
     options = config["counting"] | config["statistics"] | {"reference": config["reference"]}
     words = []
     for key, value in options.items():
@@ -176,9 +203,10 @@ def counting_options():
     return shlex.join(words)
 
 
-# `python` in the rules is the one that runs Snakemake, also where its environment is not activated
-os.environ.update(PATH=os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()]))
+RESULTS = str(workflow.modifier.modify_path("results"))
 check_config()
-# neither a job nor the linter (alone in not checking envvars) needs the inputs: jobs read what the controller wrote
-if workflow.is_main_process and getattr(workflow, "check_envvars", True):
-    prepare_inputs()
+if workflow.is_main_process:
+    os.environ[COMMAND] = shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+    # the linter (alone in not checking envvars) needs no inputs, and jobs read what this process wrote
+    if getattr(workflow, "check_envvars", True):
+        prepare_inputs()

@@ -1,28 +1,14 @@
-rule coverage:
+rule measure_coverage:
     """Count the alignments of one sample in every region."""
     input:
-        script=script("coverage.py"),
-        modules=modules(
-            "alignments",
-            "bam",
-            "bamheader",
-            "bgzf",
-            "counting",
-            "filetypes",
-            "kernel",
-            "overlaps",
-            "pysam_counter",
-            "regions",
-            "tss",
-        ),
-        regions="results/regions/{region_set}.bed",
+        regions=in_results(names.REGIONS),
         bam=sample_bams,
         optional=optional_inputs,
     output:
-        counts="results/coverage/{region_set}/{sample}.npy",
-        stats="results/coverage/{region_set}/{sample}.stats.json",
+        counts=in_results(names.COUNTS),
+        stats=in_results(names.STATISTICS),
     log:
-        "results/logs/coverage/{region_set}/{sample}.log",
+        in_results("logs/measure_coverage/{region_set}/{sample}.log"),
     conda:
         "../envs/divvy-coverage.yaml"
     threads: 1
@@ -31,7 +17,8 @@ rule coverage:
         runtime=counting_minutes,
         pack=jobs_in_a_submission,
     params:
+        code=package("scripts/measure_coverage", "intervals", "alignments", "counting"),
         counting=counting_options(),
     shell:
-        "python {input.script:q} --bam {input.bam:q} --regions {input.regions:q} {params.counting} --threads {threads}"
-        " --out {output.counts:q} --stats {output.stats:q} 2> {log:q}"
+        "python -m divvy_coverage measure_coverage --bam {input.bam:q} --regions {input.regions:q} {params.counting}"
+        " --threads {threads} --out {output.counts:q} --stats {output.stats:q} 2> {log:q}"

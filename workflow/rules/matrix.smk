@@ -1,53 +1,50 @@
-rule summarize:
+rule summarize_coverage:
     """Summarize the samples and the regions of a region set, and how alike samples are."""
     input:
-        script=script("summarize.py"),
-        modules=modules("cohort", "counting", "factors", "normalization", "regions", "samples", "similarity"),
-        samples=SAMPLE_TABLE,
-        regions="results/regions/{region_set}.bed",
+        samples=in_results(names.SAMPLES),
+        regions=in_results(names.REGIONS),
         support=support,
-        counts=collected("npy"),
-        stats=collected("stats.json"),
+        counts=for_each_sample(names.COUNTS),
+        descriptions=for_each_sample(names.STATISTICS),
     output:
-        stats=report("results/matrix/{region_set}.stats.tsv", category="{region_set}", caption="../report/stats.rst"),
-        region_stats="results/matrix/{region_set}.region_stats.tsv.gz",
-        pca="results/matrix/{region_set}.pca.tsv",
-        correlation="results/matrix/{region_set}.correlation.tsv",
-        summary="results/matrix/{region_set}.summary.json",
+        stats=report(in_results(names.STATS), category="{region_set}", caption="../report/stats.rst"),
+        region_stats=in_results(names.REGION_STATS),
+        pca=in_results(names.PCA),
+        correlation=in_results(names.CORRELATION),
+        summary=in_results(names.SUMMARY),
     log:
-        "results/logs/summarize/{region_set}.log",
+        in_results("logs/summarize_coverage/{region_set}.log"),
     conda:
         "../envs/divvy-coverage.yaml"
     resources:
         mem_mb=2000,
         runtime=minutes_for_all_samples,
     params:
+        code=package("scripts/summarize_coverage", "samples", "intervals", "counting", "matrix"),
         coverage=coverage_folder,
         support=support_option,
         normalization=config["matrix"]["normalization"],
         library_size=config["matrix"]["library_size"],
     shell:
-        "python {input.script:q} --samples {input.samples:q} --regions {input.regions:q} --coverage {params.coverage:q}"
-        " {params.support} --normalization {params.normalization} --library-size {params.library_size}"
-        " --stats {output.stats:q} --region-stats {output.region_stats:q} --pca {output.pca:q}"
-        " --correlation {output.correlation:q} --summary {output.summary:q} 2> {log:q}"
+        "python -m divvy_coverage summarize_coverage --samples {input.samples:q} --regions {input.regions:q}"
+        " --coverage {params.coverage:q} {params.support} --normalization {params.normalization}"
+        " --library-size {params.library_size} --stats {output.stats:q} --region-stats {output.region_stats:q}"
+        " --pca {output.pca:q} --correlation {output.correlation:q} --summary {output.summary:q} 2> {log:q}"
 
 
-rule collect:
-    """Collect the counts of all samples, as they are or normalised, into one matrix file."""
+rule collect_coverage:
+    """Collect the counts of all samples, as they are or normalized, into one matrix file."""
 
     # the coverage is not an input: its summary is, and thousands of files more would have to be looked at
     input:
-        script=script("collect.py"),
-        modules=modules("cohort", "counting", "factors", "formats", "normalization", "regions", "samples"),
-        samples=SAMPLE_TABLE,
-        regions="results/regions/{region_set}.bed",
-        stats="results/matrix/{region_set}.stats.tsv",
-        region_stats="results/matrix/{region_set}.region_stats.tsv.gz",
+        samples=in_results(names.SAMPLES),
+        regions=in_results(names.REGIONS),
+        stats=in_results(names.STATS),
+        region_stats=in_results(names.REGION_STATS),
     output:
-        matrix="results/matrix/{region_set}.matrix_{kind}.{format}",
+        matrix=in_results(names.MATRIX),
     log:
-        "results/logs/collect/{region_set}.matrix_{kind}.{format}.log",
+        in_results("logs/collect_coverage/{region_set}.matrix_{kind}.{format}.log"),
     wildcard_constraints:
         kind="raw|norm",
         format=r"csv\.gz|parquet|h5ad|mtx\.gz",
@@ -58,10 +55,10 @@ rule collect:
         runtime=minutes_for_all_samples,
         pack=matrices_in_a_submission,
     params:
+        code=package("scripts/collect_coverage", "samples", "intervals", "counting", "matrix"),
         coverage=coverage_folder,
         kind=kind_options,
-        provenance=PROVENANCE,
     shell:
-        "python {input.script:q} --samples {input.samples:q} --regions {input.regions:q} --coverage {params.coverage:q}"
-        " --stats {input.stats:q} --region-stats {input.region_stats:q} {params.kind}"
-        " --provenance {params.provenance:q} --out {output.matrix:q} 2> {log:q}"
+        "python -m divvy_coverage collect_coverage --samples {input.samples:q} --regions {input.regions:q}"
+        " --coverage {params.coverage:q} --stats {input.stats:q} --region-stats {input.region_stats:q} {params.kind}"
+        " --out {output.matrix:q} 2> {log:q}"

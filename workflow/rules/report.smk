@@ -1,51 +1,60 @@
-rule report:
+rule record_run:
+    input:
+        samples=in_results(names.SAMPLES),
+        regions=for_each_region_set(names.REGIONS),
+        stats=for_each_region_set(names.STATS),
+    output:
+        in_results(names.PROVENANCE),
+    log:
+        in_results("logs/record_run.log"),
+    """Record what the results were made of, by which command, and when."""
+    localrule: True
+    conda:
+        "../envs/divvy-coverage.yaml"
+    params:
+        code=package("scripts/record_run"),
+        config=json.dumps(config, sort_keys=True),
+    shell:
+        "python -m divvy_coverage record_run --config {params.config:q} --samples {input.samples:q}"
+        " --regions {input.regions:q} --out {output:q} 2> {log:q}"
+
+
+rule make_report:
     """Draw the report of the whole cohort, pictures of it, and its content for MultiQC."""
     input:
-        script=script("report.py"),
-        modules=modules(
-            "charts",
-            "counting",
-            "multiqc_content",
-            "regions",
-            "report_colours",
-            "report_data",
-            "report_page",
-            "report_samples",
-            "report_sections",
-            "report_table",
-            "samples",
-            "tss",
-        ),
-        template=script("report.html.j2"),
-        samples=SAMPLE_TABLE,
-        warnings="results/warnings.txt",
+        samples=in_results(names.SAMPLES),
+        warnings=in_results(names.WARNINGS),
         excluded=excluded_samples,
-        matrix=of_each_region_set(
-            "results/matrix/{region_set}.stats.tsv",
-            "results/matrix/{region_set}.region_stats.tsv.gz",
-            "results/matrix/{region_set}.pca.tsv",
-            "results/matrix/{region_set}.correlation.tsv",
-            "results/matrix/{region_set}.summary.json",
+        provenance=in_results(names.PROVENANCE),
+        matrix=for_each_region_set(
+            names.STATS,
+            names.REGION_STATS,
+            names.PCA,
+            names.CORRELATION,
+            names.SUMMARY,
         ),
     output:
-        page=report("results/report.html", category="report", caption="../report/report.rst"),
+        page=report(in_results(names.REPORT), category="report", caption="../report/report.rst"),
         pictures=report(
-            directory("results/report"),
+            directory(in_results(names.PICTURES)),
             patterns=["{region_set}.{picture}.svg"],
             category="{region_set}",
             caption="../report/picture.rst",
         ),
-        multiqc=directory("results/multiqc"),
+        multiqc=directory(in_results(names.MULTIQC)),
     log:
-        "results/logs/report.log",
+        in_results("logs/make_report.log"),
     conda:
         "../envs/divvy-coverage.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
+        code=package("scripts/make_report", "samples", "intervals", "counting", "report"),
+        results=results_folder,
         region_sets=" ".join(config["regions"]),
-        title=shlex.quote(config["samples"]["title"]),
+        label=shlex.quote(config["samples"]["label"]),
     shell:
-        "python {input.script:q} --results results --region-sets {params.region_sets} --title {params.title}"
-        " --out {output.page:q} --pictures {output.pictures:q} --multiqc {output.multiqc:q} 2> {log:q}"
+        "python -m divvy_coverage make_report --results {params.results:q} --region-sets {params.region_sets}"
+        " --label {params.label} --out {output.page:q} --pictures {output.pictures:q} --multiqc {output.multiqc:q}"
+        " 2> {log:q}"
