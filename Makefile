@@ -1,56 +1,67 @@
 # make run     the demo project, from nothing to matrix and report, through `snakemake --profile divvy`
-# make test    all tests      make check   lint and types      make demo   only the demo project's files
+# make test    the tests, in minutes      make check   lint and types      make demo   only the demo project's files
+# make test-all   all tests: whole runs, real schedulers, R and a browser too, where these are installed
 # make readers   what the tests of the matrix formats and of MultiQC need besides
 # make bench   counting compared with other tools on simulated reads
-# make bench-scale   collecting and normalising cohorts of growing size
+# make bench-scale   collecting and normalizing cohorts of growing size
 # make bench-executors   this executor compared with others on a Slurm of its own
-# make lock    choose the versions of requirements.lock anew
+# make lock    choose the versions of the lock files anew
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-DEMO := demo/project_config.yaml
+DEVELOPERS := $(VENV)/developers
+DEMO := demo/simulation.json
 SOURCES := scripts src tests executor benchmarks
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --durations 10
 
 .DELETE_ON_ERROR:
-.PHONY: install demo run test readers check bench bench-executors bench-scale preflight project lock clean
+.PHONY: install demo run test test-all readers check bench bench-executors bench-scale preflight project lock clean
 
 install: $(INSTALLED)
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml executor/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"expected Python 3.11 or newer, found {sys.version.split()[0]}; set it: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable executor
+	$(BIN)/python $(PIP_INSTALL) --require-hashes --requirement requirements.lock
+	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable . --editable executor
 	$(BIN)/python -c 'from divvy_coverage.counting import kernel; kernel.compile_ahead()'
+	@touch $@
+
+$(DEVELOPERS): requirements-dev.lock | $(INSTALLED)
+	$(BIN)/python $(PIP_INSTALL) --require-hashes --requirement $<
 	@touch $@
 
 demo: $(DEMO)
 
-$(DEMO): scripts/make_demo.py | $(INSTALLED)
+$(DEMO): | $(INSTALLED)
 	$(BIN)/python scripts/make_demo.py --out demo
 
 run: $(INSTALLED) $(DEMO)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --profile divvy
 	@echo
-	@echo "matrix:      results/matrix/peak_set.matrix_raw.csv.gz (and .parquet), normalised: matrix_norm"
+	@echo "matrix:      results/matrix/peak_set.matrix_raw.csv.gz (and .parquet), normalized: matrix_norm"
 	@echo "statistics:  results/matrix/peak_set.stats.tsv"
 	@echo "logs:        results/logs (of the rules), logs/divvy (of the jobs)"
 	@echo "report:      $(CURDIR)/results/report.html"
 
-test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+test: $(DEVELOPERS)
+	$(PYTEST) -m "not slow"
+
+test-all: $(DEVELOPERS)
+	$(PYTEST)
 
 # what people open the results with and our environment lacks, for the tests that do so: anndata, MultiQC
 readers: $(VENV)/readers/installed
 
 $(VENV)/readers/installed: tests/readers.lock | $(INSTALLED)
 	$(PYTHON) -m venv $(VENV)/readers
-	$(VENV)/readers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(VENV)/readers/bin/python $(PIP_INSTALL) --require-hashes --requirement $<
 	@touch $@
 
-check: $(INSTALLED)
+check: $(DEVELOPERS)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
@@ -65,11 +76,11 @@ bench: $(INSTALLED)
 bench-executors: $(INSTALLED)
 	$(BIN)/python benchmarks/executors.py $(BENCH)
 
-# collecting and normalising up to 10,000 samples, half an hour; less: make bench-scale BENCH=--quick
+# collecting and normalizing up to 10,000 samples, half an hour; less: make bench-scale BENCH=--quick
 bench-scale: $(INSTALLED)
 	$(BIN)/python benchmarks/scale.py $(BENCH)
 
-# everything that can be known to be wrong with the inputs, without running a job
+# check the inputs without running a job
 preflight: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --profile divvy preflight
 
@@ -77,12 +88,18 @@ preflight: $(INSTALLED)
 project: $(INSTALLED)
 	$(BIN)/python scripts/new_project.py "$(DIR)"
 
+# versions that are in a lock file stay; to take the newest, remove the files first
+UV := $(VENV)/uv/bin/uv
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-header --quiet
+
 lock: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra workflow --extra dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --quiet --output-file requirements.lock
-	$(BIN)/uv pip compile tests/readers.in --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --quiet --output-file tests/readers.lock
+	$(PYTHON) -m venv $(VENV)/uv
+	$(VENV)/uv/bin/python $(PIP_INSTALL) uv
+	$(COMPILE) pyproject.toml executor/pyproject.toml --extra workflow --group pyproject.toml:build \
+	  --no-emit-package snakemake-executor-plugin-divvy --output-file requirements.lock
+	$(COMPILE) --group pyproject.toml:dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) tests/readers.in --output-file tests/readers.lock
 
 clean:
 	rm -rf demo results logs .snakemake

@@ -202,9 +202,24 @@ def tiny_project(folder: Path, samples: Sequence[str] = ("a", "b"), bam_folder: 
     link_profile(folder)
 
 
-def jobs(printed: str, rule: str = "coverage") -> int:
+def jobs(printed: str, rule: str = "measure_coverage") -> int:
     """How many jobs of a rule ran."""
     return printed.count(f"(Rule: {rule})")
+
+
+def tracked() -> list[str]:
+    """Return the files that git tracks or would track."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    found = subprocess.run(listed, cwd=CLONE, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [name for name in found if name and (CLONE / name).exists()]
+
+
+def copy_clone(folder: Path) -> Path:
+    """Copy the project, as git would clone it, into `folder`."""
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CLONE / name, folder / name, follow_symlinks=False)
+    return folder
 
 
 def read_matrix(path: Path) -> tuple[list[str], list[str], np.ndarray]:

@@ -98,7 +98,9 @@ class Project:
             With the workflow's messages, for anything that is wrong with the inputs or that failed.
         """
         target = self._get_target(region_set)
-        options = [f"--set-resources={rule}:{name}={value}" for rule in RULES for name, value in resources.items()]
+        # Snakemake evaluates what is not in quotes
+        settings = [f"{rule}:{name}={value!r}" for rule in RULES for name, value in resources.items()]
+        options = ["--set-resources", *settings] if settings else []
         options += ["--forcerun", RULES[0]] if force else []
         if distributed:
             options += ["--profile", self._find_profile()]

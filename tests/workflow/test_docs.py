@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import CLONE, environment, need
+from helpers import CLONE, copy_clone, environment, need, tracked
 
 pytestmark = pytest.mark.xdist_group("slurm")
 BLOCK = re.compile(
@@ -33,20 +33,11 @@ def commands(code: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def tracked() -> list[str]:
-    """Return the files that git tracks or would track."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    found = subprocess.run(listed, cwd=CLONE, capture_output=True, text=True, check=True).stdout.split("\0")
-    return [name for name in found if name and (CLONE / name).exists()]
-
-
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A copy of the project with the environment that runs the tests."""
     folder = tmp_path / "clone"
-    for name in tracked():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(CLONE / name, folder / name, follow_symlinks=False)
+    copy_clone(folder)
     (folder / ".venv").symlink_to(CLONE / ".venv")
     (tmp_path / "home").mkdir()
     return folder
