@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from divvy_coverage.demo.files import write_project
+
 import one_host_sge
 import one_host_slurm
 from helpers import BIN, CLONE, DATA, need, script, succeed
@@ -29,7 +31,7 @@ def data() -> Path:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo project with its default size; not to be changed."""
     folder = tmp_path_factory.mktemp("demo")
-    succeed(script("generate_project.py", "--out", folder / "demo", folder=CLONE))
+    write_project(folder / "demo", n_samples=12, n_regions=1000, n_reads=50_000, seed=1)
     return folder / "demo"
 
 
