@@ -139,7 +139,9 @@ def _get_intervals(name: str, given: pd.DataFrame | str | Path, source: str, ext
         raise UserError(f"{name}: expected the columns {', '.join(COLUMNS)}, found no {', '.join(missing)}")
     whole = all(given[column].dtype.kind in "iu" for column in COLUMNS[1:]) and given.chrom.notna().all()
     if len(given) and not (whole and ((given.start >= 0) & (given.start < given.end)).all()):
-        raise UserError(f"{name}: expected intervals of whole numbers, 0 <= start < end, found others; mend or remove them")
+        raise UserError(
+            f"{name}: expected intervals of whole numbers, 0 <= start < end, found others; mend or remove them"
+        )
     if isinstance(given.chrom.dtype, pd.CategoricalDtype):
         return given
     return given.assign(chrom=given.chrom.astype(str))  # names may be numbers
