@@ -64,7 +64,10 @@ def write_problems(problems: Sequence[Problem], path: Path) -> None:
 def read_problems(path: Path) -> list[dict[str, str]]:
     """Read the table that `write_problems` wrote, each row by column; nothing if there is no such file.
 
-    Raises UserError for another table, or for a file that cannot be read.
+    Raises
+    ------
+    UserError
+        For another table, or for a file that cannot be read.
     """
     if not path.is_file():
         return []

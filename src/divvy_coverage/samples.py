@@ -26,11 +26,16 @@ class Sample:
 
     Attributes
     ----------
-    name : unique among the samples
-    files : its alignment files; paths are relative to the folder where Snakemake runs
-    peaks : its peak files, likewise; None if the sheet has no attribute for them
-    attributes : the values of each other attribute, in the order of the sheet
-    row : its row in the sheet, from 1, the header not counted; None if not known, as the table does not keep it
+    name
+        Unique among the samples.
+    files
+        Its alignment files; paths are relative to the folder where Snakemake runs.
+    peaks
+        Its peak files, likewise; None if the sheet has no attribute for them.
+    attributes
+        The values of each other attribute, in the order of the sheet.
+    row
+        Its row in the sheet, from 1, the header not counted; None if not known, as the table does not keep it.
     """
 
     name: str
@@ -60,7 +65,10 @@ def write_samples(samples: Sequence[Sample], path: Path) -> None:
 def read_samples(path: Path) -> list[Sample]:
     """Read the table that `write_samples` wrote, or any other with a column `sample_name`.
 
-    Raises UserError for a file that cannot be read, that lacks this column, or with a row longer than the header.
+    Raises
+    ------
+    UserError
+        For a file that cannot be read, that lacks this column, or with a row longer than the header.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:

@@ -32,10 +32,14 @@ class Consensus:
 
     Attributes
     ----------
-    regions : in the order of contig names and starts, as of `sort -k1,1 -k2,2n`
-    support : regions × samples (uint8), 1 where a sample has an interval in a region, else 0
-    samples : the names of the columns of `support`
-    problems : warnings of what may be a mistake
+    regions
+        In the order of contig names and starts, as of `sort -k1,1 -k2,2n`.
+    support
+        Regions × samples (uint8): 1 where a sample has an interval in a region, else 0.
+    samples
+        The names of the columns of `support`.
+    problems
+        Warnings of what may be a mistake.
     """
 
     regions: Regions
@@ -59,17 +63,27 @@ def build_consensus(
 
     Parameters
     ----------
-    peaks : by sample, a file of peaks or the intervals themselves: `chrom`, `start` and `end` (bp, 0-based half-open)
-    min_samples : a region is kept if at least so many samples have an interval in it
-    groups : the group of each sample; then `min_samples` have to be of one group, any one
-    blacklist : regions that share at least 1 bp with one of these are removed
-    contigs : regular expression of the contigs to keep, for the whole name
-    lengths : contig lengths (bp); intervals end there at the latest. One that starts beyond stays as it is: it is of
-        another genome build, which `check_contigs` finds
-    source, extension : what of the peaks in a file becomes an interval, see `read_peaks`; without effect on intervals
+    peaks
+        By sample, a file of peaks or the intervals themselves: `chrom`, `start` and `end` (bp, 0-based half-open).
+    min_samples
+        A region is kept if at least this many samples have an interval in it.
+    groups
+        The group of each sample; then `min_samples` have to be of one group, any one.
+    blacklist
+        Regions that share at least 1 bp with one of these are removed.
+    contigs
+        Regular expression of the contigs to keep; it has to match the whole name.
+    lengths
+        Contig lengths (bp); intervals end there at the latest. One that starts beyond stays as it is: it is of another
+        genome build, which `check_contigs` finds.
+    source, extension
+        What of the peaks in a file becomes an interval, see `read_peaks`; without effect on intervals that are given.
 
-    Raises UserError for files and intervals that cannot be used, for `min_samples` that no region can have, and if no
-    region is left.
+    Raises
+    ------
+    UserError
+        For files and intervals that cannot be used, for `min_samples` that no region can have, and if no region is
+        left.
 
     Examples
     --------

@@ -41,14 +41,24 @@ def read_peaks(path: str | Path, source: str = "summits", extension: int = 250) 
 
     Parameters
     ----------
-    path : the file; header lines and line ends are accepted as in a region set
-    source : "peaks" for whole peaks; "summits" for windows [summit - extension, summit + 1 + extension), cut at 0,
-        as `bedtools slop` makes them of the summits file of MACS
-    extension : bp to both sides of a summit
+    path
+        The file; header lines and line ends are accepted as in a region set.
+    source
+        "peaks" for whole peaks; "summits" for windows [summit - extension, summit + 1 + extension), cut at 0, as
+        `bedtools slop` makes them of the summits file of MACS.
+    extension
+        bp to both sides of a summit.
 
-    Returns the intervals in the order of the file: `chrom` (category), `start` and `end` (int64, 0-based half-open).
-    Raises UserError with file and line numbers for lines that are malformed or lack a summit, for a file without
-    peaks, and for another source or a negative extension.
+    Returns
+    -------
+    DataFrame
+        The intervals in the order of the file: `chrom` (category), `start` and `end` (int64, 0-based half-open).
+
+    Raises
+    ------
+    UserError
+        With file and line numbers for lines that are malformed or lack a summit, for a file without peaks, and for
+        another source or a negative extension.
     """
     check_source(source, extension)
     path = Path(path)

@@ -19,12 +19,21 @@ def read_sample_peaks(
 
     Parameters
     ----------
-    samples : those to read; several files of one sample are taken together
-    source, extension : what of a peak becomes an interval, see `read_peaks`
-    group_attribute : the attribute that tells the group of a sample; "" for none
+    samples
+        Those to read; several files of one sample are taken together.
+    source, extension
+        What of a peak becomes an interval, see `read_peaks`.
+    group_attribute
+        The attribute that tells the group of a sample; "" for none.
 
-    Returns the intervals by sample, the groups by sample (None without an attribute for them), and the problems: errors
-    of the samples that cannot be used or, without any, a warning of those that have no peaks.
+    Returns
+    -------
+    peaks
+        The intervals by sample, as `read_peaks` returns them.
+    groups
+        The group by sample; None without an attribute for it.
+    problems
+        Errors of the samples that cannot be used or, without any, a warning that lists the samples without peaks.
     """
     check_source(source, extension)
     peaks: dict[str, pd.DataFrame] = {}

@@ -42,11 +42,16 @@ def check_inputs(config: Mapping[str, Any], folder: Path) -> CheckedInputs:
 
     Parameters
     ----------
-    config : the configuration, all defaults filled in
-    folder : of results, for the tables of samples, excluded samples and warnings, and for the region sets
+    config
+        The configuration, all defaults filled in.
+    folder
+        Of results: the tables of samples, excluded samples and warnings are written there, and the region sets.
 
-    Raises UserError with every problem. If `config["permissive"]`, samples with errors are excluded instead, as long as
-    one remains and nothing that the samples share has errors.
+    Raises
+    ------
+    UserError
+        With every problem. If `config["permissive"]`, samples with errors are excluded instead, as long as one remains
+        and nothing that the samples share has errors.
     """
     names = config["samples"]
     samples, problems = read_sheet(

@@ -24,14 +24,28 @@ def build_region_set(
 
     Parameters
     ----------
-    name : of the region set
-    settings : the section of the configuration, all defaults filled in
-    samples : those whose peaks a consensus is made of, if `settings["bed"]` is empty
-    lengths : contig lengths (bp), where the regions of a consensus end
-    folder : of results; a consensus also gets its table of support there, and a note of what it was made from
+    name
+        Of the region set.
+    settings
+        Its section of the configuration, all defaults filled in.
+    samples
+        Those whose peaks a consensus is made of, if `settings["bed"]` is empty.
+    lengths
+        Contig lengths (bp), where the regions of a consensus end.
+    folder
+        Of results; a consensus also gets its table of support there, and a note of what it was made from.
 
-    Returns the regions, or None if peaks have errors, and the problems. Raises UserError for errors that belong to no
-    single sample.
+    Returns
+    -------
+    regions
+        None if peaks have errors.
+    problems
+        Errors of samples, and warnings.
+
+    Raises
+    ------
+    UserError
+        For an error that is not of a single sample.
     """
     if settings["bed"]:
         regions = read_bed(Path(settings["bed"]))

@@ -29,15 +29,27 @@ def read_sheet(
 
     Parameters
     ----------
-    pep : project configuration (YAML) or sample sheet (CSV, TSV)
-    amendments : those of the PEP to activate
-    bam, peaks : the attributes that hold the alignment and the peak files; relative paths start in the folder of `pep`
-    toggle : the attribute that includes or excludes a sample; excluded ones are not looked at
+    pep
+        Project configuration (YAML) or sample sheet (CSV, TSV).
+    amendments
+        Those of the PEP to activate.
+    bam, peaks
+        The attributes that hold the alignment and the peak files; relative paths start in the folder of `pep`. "" for
+        `peaks`: there is no such attribute.
+    toggle
+        The attribute that includes or excludes a sample, "" for none; excluded samples are not looked at.
 
-    "" for `peaks` or `toggle`: there is no such attribute.
+    Returns
+    -------
+    samples
+        Those without errors, in sheet order, with paths relative to the current folder as `pep` is.
+    problems
+        The errors of the other rows, and warnings.
 
-    Returns the samples without errors, in sheet order, with paths relative to the current folder as `pep` is, and the
-    problems: the errors of the other rows, and warnings. Raises UserError for what is wrong with the sheet as a whole.
+    Raises
+    ------
+    UserError
+        For what is wrong with the sheet as a whole.
     """
     from divvy_coverage.preflight.pep import read_pep  # peppy costs a second
 
