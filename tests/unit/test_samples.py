@@ -1,4 +1,4 @@
-"""Sample sheets: what becomes of them, and the mistakes that are told of."""
+"""Sample sheets and the table of samples: what becomes of a sheet, and which mistakes are found."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whether alignment files, and region sets, are of one genome: told by contigs, once for all files that share them."""
+"""Whether alignment files and region sets are of one genome: their contigs tell, once for all files that share them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
