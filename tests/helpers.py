@@ -133,6 +133,18 @@ def write_sheet(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
         writer.writerows(rows)
 
 
+def resolve_sheet(pep: Path, *options: Any, **names: str) -> list[Any]:
+    """Return the samples of a PEP; UserError with all errors if there are any."""
+    from divvy_coverage.errors import UserError
+    from divvy_coverage.preflight.sheet import read_sheet
+    from divvy_coverage.problems import list_by_kind, select_errors
+
+    samples, problems = read_sheet(pep, *options, **names)
+    if errors := select_errors(problems):
+        raise UserError(f"{pep}:{list_by_kind(errors)}")
+    return samples
+
+
 def write_bam(path: Path, contigs: Mapping[str, int], reads: Sequence[Read], mode: str = "wb") -> None:
     """Write reads, in the order given, as BAM (or SAM, with mode "w")."""
     path.parent.mkdir(parents=True, exist_ok=True)

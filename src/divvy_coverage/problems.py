@@ -1,52 +1,81 @@
 """What is wrong with the inputs of a run, as data: errors that stop it, and warnings that may be no mistake at all."""
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from divvy_coverage.errors import listing
-from divvy_coverage.files import replacing
+from divvy_coverage.errors import UserError, listing
+from divvy_coverage.files import write_if_changed
 
 COLUMNS = ("sample_name", "row", "kind", "problem")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with one sample or, without a name, with several or with what they share."""
+    """Something wrong with one sample or, without a name and a row, with several or with what they share."""
 
     sample: str  # its name as the sheet has it; "" if the problem is not of a single sample
-    row: int | None  # of the sample in the sheet, from 1, the header not counted; None if not of a single sample
+    row: int | None  # of the sample in the sheet, from 1, the header not counted; None if not known
     kind: str  # the group that messages list it in: "paths", "genome" …
     severity: Literal["error", "warning"]
     text: str  # what was expected, what was found, and what to do
 
     @property
     def place(self) -> str:
-        """Return what messages call the sample: 'x' (row 3)."""
-        return f"{self.sample!r} (row {self.row})" if self.row else self.sample
+        """What messages call the sample: 'x' (row 3); empty if the problem is not of a single sample."""
+        if self.row is None:
+            return repr(self.sample) if self.sample else ""
+        return f"{self.sample!r} (row {self.row})"
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.place, self.text)))
+
+
+def select_errors(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems that are errors."""
+    return [problem for problem in problems if problem.severity == "error"]
+
+
+def select_warnings(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems that are warnings."""
+    return [problem for problem in problems if problem.severity == "warning"]
 
 
 def list_by_kind(problems: Iterable[Problem]) -> str:
-    """List problems in groups, one per line."""
+    """List problems in groups, each below its kind; further lines of a text are indented below the first."""
     groups: dict[str, list[str]] = {}
     for problem in problems:
-        groups.setdefault(problem.kind, []).append(": ".join(filter(None, (problem.place, problem.text))))
+        groups.setdefault(problem.kind, []).append(str(problem).replace("\n", "\n    "))
     return "".join(f"\n{kind} ({len(lines)}):{listing(lines)}" for kind, lines in groups.items())
 
 
 def write_problems(problems: Sequence[Problem], path: Path) -> None:
-    """Write a table with one row per problem (COLUMNS, tab-separated)."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows((p.sample, p.row, p.kind, " ".join(p.text.split())) for p in problems)
+    """Write a table with one row per problem (COLUMNS, tab-separated), only if its content changed."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((p.sample, p.row, p.kind, " ".join(p.text.split())) for p in problems)
+    write_if_changed(path, text.getvalue().encode())
 
 
 def read_problems(path: Path) -> list[dict[str, str]]:
-    """Read the table that `write_problems` wrote, each row by column; nothing if there is no such file."""
+    """Read the table that `write_problems` wrote, each row by column; nothing if there is no such file.
+
+    Raises
+    ------
+    UserError
+        For another table, or for a file that cannot be read.
+    """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, delimiter="\t")
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise UserError(f"{path}: expected the columns {', '.join(COLUMNS)}; remove it and run again")
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a table of problems: {error}; remove it and run again") from error

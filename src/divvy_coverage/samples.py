@@ -1,8 +1,8 @@
 """Samples, and the table of them that all jobs read.
 
-The table is tab-separated with one row per sample: `sample_name`, `bam`, `peaks` if a sample has some, then the other
-attributes of the sheet. An attribute with several values (of a subsample table) holds them one per line within its
-cell.
+The table is tab-separated with one row per sample: `sample_name`, `bam`, `peaks` if the sheet has an attribute for
+peak files, then the other attributes of the sheet. An attribute with several values (of a subsample table) holds them
+one per line within its cell.
 """
 
 import csv
@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 from divvy_coverage.errors import UserError
@@ -23,38 +24,65 @@ LINE_BREAK = re.compile(r"[\r\n]+")
 class Sample:
     """A sample of the sheet: its name, its files, and the values of each other attribute.
 
-    `files` are its alignment files and `peaks` its peak files, with paths relative to the folder where Snakemake runs.
+    Attributes
+    ----------
+    name
+        Unique among the samples.
+    files
+        Its alignment files; paths are relative to the folder where Snakemake runs.
+    peaks
+        Its peak files, likewise; None if the sheet has no attribute for them.
+    attributes
+        The values of each other attribute, in the order of the sheet.
+    row
+        Its row in the sheet, from 1, the header not counted; None if not known, as the table does not keep it.
     """
 
     name: str
     files: Sequence[str] = ()
-    peaks: Sequence[str] = ()
+    peaks: Sequence[str] | None = None
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    row: int | None = field(default=None, compare=False)
+
+    def get_columns(self) -> dict[str, Sequence[str]]:
+        """Return its values by column of the table, in the order of the columns."""
+        peaks = {} if self.peaks is None else {PEAKS: self.peaks}
+        return {NAME: [self.name], FILES: self.files, **peaks, **self.attributes}
 
 
 def write_samples(samples: Sequence[Sample], path: Path) -> None:
     """Write the table, only if its content changed. Line breaks within a value become blanks."""
-    attributes = dict.fromkeys(key for sample in samples for key in sample.attributes)
-    with_peaks = any(sample.peaks for sample in samples)
+    rows = [sample.get_columns() for sample in samples]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow([NAME, FILES, *([PEAKS] if with_peaks else []), *attributes])
-    for sample in samples:
-        files = [sample.files, *([sample.peaks] if with_peaks else [])]
-        cells = [*files, *(sample.attributes.get(attribute, []) for attribute in attributes)]
-        writer.writerow([sample.name, *("\n".join(LINE_BREAK.sub(" ", value) for value in cell) for cell in cells)])
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["\n".join(LINE_BREAK.sub(" ", value) for value in row.get(column, [])) for column in columns])
     write_if_changed(path, text.getvalue().encode())
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """Read the table that `write_samples` wrote; any table with a column `sample_name` will do. Raises UserError."""
+    """Read the table that `write_samples` wrote, or any other with a column `sample_name`.
+
+    Raises
+    ------
+    UserError
+        For a file that cannot be read, that lacks this column, or with a row longer than the header.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, delimiter="\t")
-            columns = list(reader.fieldnames or [])
-            rows = [{key: value.split("\n") if value else [] for key, value in row.items()} for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
+            reader = csv.reader(file, delimiter="\t")
+            columns = next(reader, [])
+            if NAME not in columns:
+                raise UserError(f"{path}: expected a column {NAME}, found {', '.join(columns) or 'an empty file'}")
+            return [_read_row(columns, cells, f"{path}: line {reader.line_num}") for cells in reader if cells]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a table of samples: {error}; run the workflow, or give another table") from error
-    if NAME not in columns:
-        raise UserError(f"{path}: expected a column {NAME}, found {', '.join(columns) or 'an empty file'}")
-    return [Sample("".join(row.pop(NAME)), row.pop(FILES, []), row.pop(PEAKS, []), row) for row in rows]
+
+
+def _read_row(columns: Sequence[str], cells: Sequence[str], place: str) -> Sample:
+    if len(cells) > len(columns):
+        raise UserError(f"{place}: expected {len(columns)} fields as in the header, found {len(cells)}")
+    row = {column: cell.split("\n") if cell else [] for column, cell in zip_longest(columns, cells, fillvalue="")}
+    return Sample("".join(row.pop(NAME)), row.pop(FILES, []), row.pop(PEAKS, None), row)

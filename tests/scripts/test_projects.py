@@ -6,8 +6,7 @@ import numpy as np
 import pysam
 
 from divvy_coverage.intervals.regions import read_bed
-from divvy_coverage.preflight.sheet import read_samples
-from helpers import CLONE, refuse, script, snakemake, succeed, tiny_project
+from helpers import CLONE, refuse, resolve_sheet, script, snakemake, succeed, tiny_project
 
 
 def test_the_demo_has_the_samples_of_the_sheet_in_config(demo: Path) -> None:
@@ -15,12 +14,12 @@ def test_the_demo_has_the_samples_of_the_sheet_in_config(demo: Path) -> None:
 
 
 def test_the_demo_is_complete(demo: Path) -> None:
-    samples = read_samples(demo / "project_config.yaml")
-    assert [sample["group"] for sample in samples] == [["control"]] * 6 + [["treated"]] * 6
+    samples = resolve_sheet(demo / "project_config.yaml")
+    assert [sample.attributes["group"] for sample in samples] == [["control"]] * 6 + [["treated"]] * 6
     assert len(read_bed(demo / "regions.bed")) == 1000
     for sample in samples:
-        assert Path(sample["bam"][0]).with_suffix(".bam.bai").is_file()
-        peaks = (demo / sample["peaks"][0]).read_text().splitlines()
+        assert Path(sample.files[0]).with_suffix(".bam.bai").is_file()
+        peaks = (demo / sample.peaks[0]).read_text().splitlines()
         assert len(peaks) > 100
         assert {len(peak.split("\t")) for peak in peaks} == {10}
 

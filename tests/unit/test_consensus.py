@@ -14,12 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from build_consensus import main
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import Regions, read_bed
 from divvy_coverage.peaks import peak_files as peaks
-from divvy_coverage.peaks.consensus import build, main, merge, read_lengths
-from divvy_coverage.peaks.peak_files import read_intervals
-from divvy_coverage.preflight.sheet import write_table
+from divvy_coverage.peaks import support as support_table
+from divvy_coverage.peaks.consensus import build_consensus, merge_intervals
+from divvy_coverage.peaks.contig_lengths import read_contig_lengths
+from divvy_coverage.peaks.peak_files import read_peaks
+from divvy_coverage.samples import Sample, write_samples
 from helpers import need
 
 Interval = tuple[str, int, int]
@@ -33,15 +36,15 @@ def write(path: Path, content: str | bytes) -> Path:
 
 
 def frame(*rows: Interval) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["contig", "start", "end"]).astype({"start": "int64", "end": "int64"})
+    return pd.DataFrame(rows, columns=["chrom", "start", "end"]).astype({"start": "int64", "end": "int64"})
 
 
 def rows(intervals: pd.DataFrame) -> list[Interval]:
-    return list(zip(intervals.contig, intervals.start.tolist(), intervals.end.tolist(), strict=True))
+    return list(zip(intervals.chrom, intervals.start.tolist(), intervals.end.tolist(), strict=True))
 
 
 def read(path: Path, source: str = "peaks", extension: int = 10) -> list[Interval]:
-    return rows(read_intervals(path, source, extension))
+    return rows(read_peaks(path, source, extension))
 
 
 def of_regions(regions: Regions) -> list[Interval]:
@@ -78,9 +81,9 @@ def test_all_forms_of_a_peak_file_read_the_same(tmp_path: Path, content: tuple[s
 def test_intervals_have_the_same_types_however_they_are_read(tmp_path: Path) -> None:
     for content in (NARROW, NARROW.replace("\t", " ")):
         for source in peaks.SOURCES:
-            found = read_intervals(write(tmp_path / "a.narrowPeak", content), source, 10)
-            assert list(found.columns) == ["contig", "start", "end"]
-            assert isinstance(found.contig.dtype, pd.CategoricalDtype)
+            found = read_peaks(write(tmp_path / "a.narrowPeak", content), source, 10)
+            assert list(found.columns) == ["chrom", "start", "end"]
+            assert isinstance(found.chrom.dtype, pd.CategoricalDtype)
             assert found.start.dtype == found.end.dtype == np.int64
 
 
@@ -118,7 +121,7 @@ def test_windows_stay_within_the_coordinates_of_bam(tmp_path: Path) -> None:
 def test_peaks_without_a_summit_are_named(tmp_path: Path, line: str, problem: str) -> None:
     path = write(tmp_path / "a.narrowPeak", f"#x\n{NARROW}{line}\n")
     with pytest.raises(UserError, match=re.escape(problem)) as error:
-        read_intervals(path, "summits", 10)
+        read_peaks(path, "summits", 10)
     assert str(error.value).startswith(f"{path}: expected a summit in every line")
     assert "source: peaks" in str(error.value)
 
@@ -127,7 +130,7 @@ def test_peaks_without_a_summit_are_named(tmp_path: Path, line: str, problem: st
 def test_other_bed_has_no_summits(tmp_path: Path, line: str) -> None:
     path = write(tmp_path / "a.bed", f"{line}\n{line}\n")
     with pytest.raises(UserError, match="line 1: no summit"):
-        read_intervals(path, "summits", 10)
+        read_peaks(path, "summits", 10)
     assert read(path) == [("chr1", 5, 7)] * 2
 
 
@@ -135,8 +138,8 @@ def test_a_file_without_summits_is_refused_but_has_whole_peaks(tmp_path: Path) -
     broad = "".join(f"chr1\t{i * 100}\t{i * 100 + 50}\tx\t0\t.\t1\t1\t1\n" for i in range(50))
     path = write(tmp_path / "a.broadPeak", broad)
     with pytest.raises(UserError, match=r"line 1: no summit, 9 columns and 50 bp[\s\S]*… and 45 more\n.*source: peaks"):
-        read_intervals(path, "summits", 10)
-    assert len(read_intervals(path, "peaks", 10)) == 50
+        read_peaks(path, "summits", 10)
+    assert len(read_peaks(path, "peaks", 10)) == 50
 
 
 @pytest.mark.parametrize(
@@ -151,7 +154,7 @@ def test_malformed_lines_are_named(tmp_path: Path, line: str) -> None:
     path = write(tmp_path / "a.bed", f"#x\nchr1\t1\t2\n{line}\nchr1\t1\t2\n")
     for source in peaks.SOURCES:
         with pytest.raises(UserError, match=r"a\.bed: expected .* every line.*, found\n  line 3: ") as error:
-            read_intervals(path, source, 10)
+            read_peaks(path, source, 10)
         assert str(error.value).count("\n") == 2  # no other line is named
 
 
@@ -174,14 +177,14 @@ def test_odd_but_sound_lines_are_read(tmp_path: Path, line: str) -> None:
 def test_files_without_peaks_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     for source in peaks.SOURCES:
         with pytest.raises(UserError, match=rf"a\.bed: .*{problem}"):
-            read_intervals(write(tmp_path / "a.bed", content), source, 10)
+            read_peaks(write(tmp_path / "a.bed", content), source, 10)
 
 
-contigs = st.sampled_from(["chr1", "1", "#chr1", "track", "browser", "chr 1", "*"])
+contig_names = st.sampled_from(["chr1", "1", "#chr1", "track", "browser", "chr 1", "*"])
 starts = st.sampled_from(["0", "3", "5", "-0", " 3", "03", "-1", "0x3", "x", ""])
 ends = st.sampled_from(["6", "9", "2147483647", "2147483648", "9.0", "6 "])
 summits = st.sampled_from(["0", "2", "-1", "3", "-0", "+1", "01"])
-bed = st.tuples(contigs, starts, ends).map("\t".join)
+bed = st.tuples(contig_names, starts, ends).map("\t".join)
 narrow = st.tuples(st.just("chr1"), starts, ends, st.just("a\t0\t.\t1\t1\t1"), summits).map("\t".join)
 summit = st.integers(0, 5).map(lambda start: f"chr1\t{start}\t{start + 1}")
 others = st.sampled_from(["", " ", "#x", "track x", "chr1\t4", "chr1 4 5"])
@@ -208,7 +211,7 @@ def oracle(
     min_samples: int,
     groups: Sequence[str],
     blacklist: Sequence[Interval],
-    chromosomes: str,
+    contigs: str,
     lengths: Mapping[str, int],
 ) -> dict[Interval, list[int]]:
     """Return the regions, sorted, and for each which samples have an interval in it."""
@@ -221,7 +224,7 @@ def oracle(
     def touch(a: Interval, b: Interval, by: int) -> bool:
         return a[0] == b[0] and min(a[2], b[2]) - max(a[1], b[1]) >= by
 
-    cuts = [[cut(i) for i in intervals if re.fullmatch(chromosomes, i[0])] for intervals in samples]
+    cuts = [[cut(i) for i in intervals if re.fullmatch(contigs, i[0])] for intervals in samples]
     merged = {interval for intervals in cuts for interval in intervals}
     while pair := next(((a, b) for a in merged for b in merged if a != b and touch(a, b, 0)), None):
         merged -= {*pair}
@@ -253,19 +256,19 @@ def test_regions_and_support_equal_brute_force(
     min_samples: int,
     groups: list[str],
     blacklist: list[Interval],
-    chromosomes: str,
+    contigs: str,
     lengths: dict[str, int],
 ) -> None:
     groups = groups[: len(samples)]
-    expected = oracle(samples, min_samples, groups, blacklist, chromosomes, lengths)
+    expected = oracle(samples, min_samples, groups, blacklist, contigs, lengths)
     found = {str(number): frame(*intervals) for number, intervals in enumerate(samples)}
     of_group = {str(number): group for number, group in enumerate(groups)}
     bad = Regions([b[0] for b in blacklist], *np.array([b[1:] for b in blacklist], np.int64).reshape(-1, 2).T)
     if not expected:
         with pytest.raises(UserError, match="expected"):
-            build(found, min_samples, of_group, bad, chromosomes, lengths)
+            build_consensus(found, min_samples, of_group, bad, contigs, lengths)
         return
-    consensus = build(found, min_samples, of_group, bad, chromosomes, lengths)
+    consensus = build_consensus(found, min_samples, of_group, bad, contigs, lengths)
     assert of_regions(consensus.regions) == list(expected)
     assert consensus.support.tolist() == list(expected.values())
     assert consensus.support.dtype == np.uint8
@@ -274,12 +277,12 @@ def test_regions_and_support_equal_brute_force(
 
 
 def test_intervals_that_touch_are_one_region() -> None:
-    numbers, starts, ends = merge(np.array([30, 10, 5, 21, 12]), np.array([40, 20, 10, 30, 13]))
+    numbers, starts, ends = merge_intervals(np.array([30, 10, 5, 21, 12]), np.array([40, 20, 10, 30, 13]))
     assert (starts.tolist(), ends.tolist(), numbers.tolist()) == ([5, 21], [20, 40], [1, 0, 0, 1, 0])
 
 
 def test_contigs_are_in_the_order_of_sort() -> None:
-    found = build({"a": frame(("chr2", 5, 6), ("chr10", 5, 6), ("chrX", 1, 2), ("chr10", 1, 2), ("1", 1, 2))})
+    found = build_consensus({"a": frame(("chr2", 5, 6), ("chr10", 5, 6), ("chrX", 1, 2), ("chr10", 1, 2), ("1", 1, 2))})
     assert found.regions.names() == ["1:1-2", "chr10:1-2", "chr10:5-6", "chr2:5-6", "chrX:1-2"]
 
 
@@ -287,12 +290,12 @@ def test_support_has_to_be_of_one_group() -> None:
     one, both = ("chr1", 0, 9), ("chr1", 20, 29)
     samples = {"a": frame(one, both), "b": frame(both), "c": frame(one), "d": frame()}
     groups = dict(zip("abcd", "xxyy", strict=True))
-    assert len(build(samples, 2).regions) == 2
-    assert build(samples, 2, groups).regions.names() == ["chr1:20-29"]
+    assert len(build_consensus(samples, 2).regions) == 2
+    assert build_consensus(samples, 2, groups).regions.names() == ["chr1:20-29"]
     with pytest.raises(
         UserError, match="min_samples: expected 1 to 2, the number of samples of the largest group, found 3"
     ):
-        build(samples, 3, groups)
+        build_consensus(samples, 3, groups)
 
 
 @pytest.mark.parametrize(
@@ -300,8 +303,8 @@ def test_support_has_to_be_of_one_group() -> None:
     [
         ({"min_samples": 0}, "min_samples: expected 1 to 2, the number of samples with peaks, found 0"),
         ({"min_samples": 3}, "min_samples: expected 1 to 2"),
-        ({"chromosomes": "chr("}, "chromosomes: expected a regular expression, found 'chr\\('"),
-        ({"chromosomes": "[0-9]+"}, "chromosomes: expected .* which have chr1"),
+        ({"contigs": "chr("}, "contigs: expected a regular expression, found 'chr\\('"),
+        ({"contigs": "[0-9]+"}, "contigs: expected .* which have chr1"),
         ({"min_samples": 2}, "of 2 merged regions none have peaks of at least 2 samples; lower"),
         (
             {"blacklist": Regions(["chr1"], np.array([0]), np.array([99]))},
@@ -312,12 +315,61 @@ def test_support_has_to_be_of_one_group() -> None:
 def test_what_leaves_no_region_is_refused(parameters: dict[str, object], problem: str) -> None:
     samples = {"a": frame(("chr1", 1, 5)), "b": frame(("chr1", 7, 9))}
     with pytest.raises(UserError, match=problem):
-        build(samples, **parameters)
+        build_consensus(samples, **parameters)
 
 
-def test_a_blacklist_of_another_genome_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    build({"a": frame(("chr1", 1, 5))}, blacklist=Regions(["1"], np.array([0]), np.array([9])))
-    assert "no contig in common (1 … and chr1 …)" in capsys.readouterr().err
+def test_a_blacklist_of_another_genome_is_a_warning() -> None:
+    samples = {"a": frame(("chr1", 1, 5))}
+    (problem,) = build_consensus(samples, blacklist=Regions(["1"], np.array([0]), np.array([9]))).problems
+    assert (problem.kind, problem.severity, problem.sample) == ("blacklist", "warning", "")
+    assert "no contig in common (1 … and chr1 …)" in problem.text
+    assert not build_consensus(samples, blacklist=Regions(["chr1"], np.array([8]), np.array([9]))).problems
+
+
+def test_a_consensus_of_files_and_of_intervals_is_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.narrowPeak", NARROW)
+    for source in peaks.SOURCES:
+        read_before = build_consensus({"a": read_peaks(path, source, 10)})
+        for file in (path, str(path)):
+            found = build_consensus({"a": file}, source=source, extension=10)
+            assert found.regions.names() == read_before.regions.names()
+    with pytest.raises(UserError, match=r"gone\.bed: cannot be read"):
+        build_consensus({"a": tmp_path / "gone.bed"})
+
+
+def test_intervals_made_in_a_notebook_may_have_numbers_for_contigs_and_other_columns() -> None:
+    given = pd.DataFrame({"score": [1.5, 2], "chrom": [2, 10], "start": [1, 5], "end": [3, 9]}, index=[7, 7])
+    assert build_consensus({"a": given}).regions.names() == ["10:5-9", "2:1-3"]
+    assert given.chrom.tolist() == [2, 10]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"end": [3, 5]}, "a: expected intervals of whole numbers, 0 <= start < end"),
+        ({"start": [-1, 5]}, "a: expected intervals of whole numbers"),
+        ({"start": [1, 5.5]}, "a: expected intervals of whole numbers"),
+        ({"start": ["1", "5"]}, "a: expected intervals of whole numbers"),
+        ({"start": [1, None]}, "a: expected intervals of whole numbers"),
+        ({"chrom": ["chr1", None]}, "a: expected intervals of whole numbers"),
+    ],
+)
+def test_intervals_that_are_none_are_refused(change: dict[str, list[object]], problem: str) -> None:
+    columns = {"chrom": ["chr1", "chr1"], "start": [1, 5], "end": [3, 9]}
+    with pytest.raises(UserError, match=problem):
+        build_consensus({"a": pd.DataFrame(columns | change)})
+    with pytest.raises(UserError, match="a: expected the columns chrom, start, end, found no start"):
+        build_consensus({"a": pd.DataFrame(columns).drop(columns="start")})
+
+
+def test_options_that_cannot_be_are_refused() -> None:
+    samples = {"a": frame(("chr1", 1, 5))}
+    with pytest.raises(UserError, match="source: expected summits or peaks, found 'tops'"):
+        build_consensus(samples, source="tops")
+    with pytest.raises(UserError, match="extension: expected 0 bp or more, found -1"):
+        build_consensus(samples, extension=-1)
+    with pytest.raises(UserError, match="groups: expected the group of each sample, found none of a"):
+        build_consensus(samples, groups={"b": "x"})
 
 
 # ---- real peaks
@@ -333,14 +385,14 @@ def test_a_blacklist_of_another_genome_is_told(capsys: pytest.CaptureFixture[str
 )
 def test_real_peaks_give_the_regions_of_bedtools(data: Path, files: str, expected: str) -> None:
     paths = sorted(data.glob(files))
-    found = build({path.name: read_intervals(path, "peaks", 0) for path in paths})
+    found = build_consensus({path.name: read_peaks(path, "peaks", 0) for path in paths})
     assert found.regions.bed() == (data / "_expected" / "consensus" / expected).read_bytes()
     assert found.samples == [path.name for path in paths]
 
 
 def test_real_peaks_of_two_samples_give_the_regions_of_bedtools(data: Path) -> None:
     paths = sorted((data / "peaks-diffbind-er-chr18").glob("*.bed.gz"))
-    found = build({path.name: read_intervals(path, "peaks", 0) for path in paths}, min_samples=2)
+    found = build_consensus({path.name: read_peaks(path, "peaks", 0) for path in paths}, min_samples=2)
     expected = pd.read_csv(data / "_expected/consensus/diffbind11.union.min2samples.bed", sep="\t", header=None)
     assert of_regions(found.regions) == list(expected[[0, 1, 2]].itertuples(index=False, name=None))
     assert found.support.sum(axis=1).tolist() == expected[3].tolist()
@@ -364,9 +416,9 @@ def test_windows_around_summits_equal_those_of_bedtools(data: Path, tmp_path: Pa
             awk '$4 >= {min_samples}' | bedtools intersect -v -a - -b {blacklist}"""
     done = subprocess.run(["bash", "-c", f"set -e -o pipefail\n{pipeline}"], capture_output=True, text=True, check=True)
     expected = [line.split("\t") for line in done.stdout.splitlines()]
-    samples = {path.name: read_intervals(path, "summits", 250) for path in paths}
-    everything = build(samples, min_samples, lengths=lengths)
-    found = build(samples, min_samples, None, read_bed(blacklist), lengths=lengths)
+    samples = {path.name: read_peaks(path, "summits", 250) for path in paths}
+    everything = build_consensus(samples, min_samples, lengths=lengths)
+    found = build_consensus(samples, min_samples, None, read_bed(blacklist), lengths=lengths)
     assert [[*map(str, region)] for region in of_regions(found.regions)] == [line[:3] for line in expected]
     assert found.support.sum(axis=1).tolist() == [int(line[3]) for line in expected]
     assert len(found.regions) < len(everything.regions)
@@ -376,10 +428,8 @@ def test_windows_around_summits_equal_those_of_bedtools(data: Path, tmp_path: Pa
 
 
 def sample_table(folder: Path, **files: Sequence[Path | str]) -> Path:
-    samples = [
-        {"sample_name": [name], "bam": ["x.bam"], "peaks": [str(p) for p in paths]} for name, paths in files.items()
-    ]
-    write_table(samples, folder / "samples.tsv")
+    samples = [Sample(name, ["x.bam"], [str(path) for path in paths]) for name, paths in files.items()]
+    write_samples(samples, folder / "samples.tsv")
     return folder / "samples.tsv"
 
 
@@ -393,7 +443,7 @@ def test_the_command_line_writes_regions_and_support(tmp_path: Path, monkeypatch
     lengths = write(tmp_path / "chrom.sizes", "chr1\t1000\nchr3\t45\n")
     bad = write(tmp_path / "blacklist.bed", "chr4\t0\t9\n")
     arguments = options(tmp_path, sample_table(tmp_path, a=[first, more], b=[other]))
-    arguments += ["--extension", "6", "--lengths", str(lengths), "--blacklist", str(bad), "--chromosomes", "chr[1-4]"]
+    arguments += ["--extension", "6", "--lengths", str(lengths), "--blacklist", str(bad), "--contigs", "chr[1-4]"]
     main(arguments)
     assert (tmp_path / "x.bed").read_text() == "chr1\t3\t28\nchr2\t0\t10\nchr3\t34\t45\n"
     support = pd.read_parquet(tmp_path / "x.support.parquet")
@@ -402,7 +452,7 @@ def test_the_command_line_writes_regions_and_support(tmp_path: Path, monkeypatch
     assert support.to_dict("list") == {"a": [1, 1, 1], "b": [1, 0, 0], "support": [1, 0.5, 0.5]}
     assert support.dtypes.tolist() == [np.uint8, np.uint8, np.float64]
     content, time = (tmp_path / "x.support.parquet").read_bytes(), (tmp_path / "x.bed").stat().st_mtime_ns
-    monkeypatch.setattr("consensus.CELLS", 1)  # a row at a time
+    monkeypatch.setattr(support_table, "CELLS", 1)  # one row at a time
     main(arguments)
     assert (tmp_path / "x.bed").stat().st_mtime_ns == time
     assert pd.read_parquet(tmp_path / "x.support.parquet").equals(support)
@@ -411,10 +461,14 @@ def test_the_command_line_writes_regions_and_support(tmp_path: Path, monkeypatch
     assert (tmp_path / "x.support.parquet").read_bytes() == content
 
 
-def test_samples_without_peaks_are_left_out_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_samples_without_peaks_have_no_part_and_are_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bed = write(tmp_path / "1.bed", "chr1\t9\t10\n")
     main(options(tmp_path, sample_table(tmp_path, a=[bed], control=[], b=[bed])))
-    assert "1 of 3 samples have no peaks" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: 1 of 3 samples have no peaks")
+    assert line.endswith(": control")
     assert list(pd.read_parquet(tmp_path / "x.support.parquet").columns) == ["a", "b", "support"]
 
 
@@ -424,9 +478,17 @@ def test_the_problems_of_all_samples_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         main(options(tmp_path, samples))
     assert not list(tmp_path.glob("x.*"))
-    for essential in ("3 of 4", " a: ", "2.bed", "line 1: no summit", " c: ", "none.bed: cannot be read", " support: "):
+    for essential in (
+        "3 of 4",
+        "'a': ",
+        "2.bed",
+        "line 1: no summit",
+        "'c': ",
+        "none.bed: cannot be read",
+        "'support': ",
+    ):
         assert essential in str(error.value)
-    with pytest.raises(UserError, match="b: expected one value of its attribute 'cell', found 0"):
+    with pytest.raises(UserError, match="'b': expected one value of its attribute 'cell', found 0"):
         main([*options(tmp_path, sample_table(tmp_path, b=[good])), "--group-attribute", "cell"])
     with pytest.raises(UserError, match="no sample has peaks"):
         main(options(tmp_path, sample_table(tmp_path, a=[])))
@@ -435,9 +497,9 @@ def test_the_problems_of_all_samples_are_told(tmp_path: Path) -> None:
 
 
 def test_contig_lengths_are_read(tmp_path: Path) -> None:
-    assert read_lengths(write(tmp_path / "x.fai", "chr1\t10\t5\t60\t61\r\n\nchr2\t7\t9\t60\t61\n")) == {
+    assert read_contig_lengths(write(tmp_path / "x.fai", "chr1\t10\t5\t60\t61\r\n\nchr2\t7\t9\t60\t61\n")) == {
         "chr1": 10,
         "chr2": 7,
     }
     with pytest.raises(UserError, match=r"x\.fai: line 2: expected a contig and its length"):
-        read_lengths(write(tmp_path / "x.fai", "chr1\t10\nchr2\tx\n"))
+        read_contig_lengths(write(tmp_path / "x.fai", "chr1\t10\nchr2\tx\n"))

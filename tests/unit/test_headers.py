@@ -3,11 +3,9 @@
 import errno
 import gzip
 import os
-import shutil
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
@@ -16,9 +14,8 @@ import numpy as np
 import pysam
 import pytest
 
-from divvy_coverage.alignments import headers
 from divvy_coverage.alignments.bgzf import END, READ_SIZE
-from divvy_coverage.alignments.headers import Cache, Header, digest_of, examine
+from divvy_coverage.alignments.headers import Header, digest_of, examine
 from divvy_coverage.counting import count as alignments
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.errors import UserError
@@ -197,114 +194,3 @@ def test_looking_at_bam_files_needs_no_large_library() -> None:
         [sys.executable, "-c", code], cwd=CLONE / "scripts", capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are read, and not taken from the cache."""
-    names: list[str] = []
-
-    def examined(path: Path) -> Header:
-        names.append(path.name)
-        return examine(path)
-
-    monkeypatch.setattr(headers, "examine", examined)
-    return names
-
-
-def cohort(folder: Path, number: int = 5) -> list[Path]:
-    return [written(folder / f"s{i}.bam", bgzf(header_of(CONTIGS if i else {"chr1": 7}))) for i in range(number)]
-
-
-def test_unchanged_files_are_not_read_again(tmp_path: Path, read: list[str]) -> None:
-    paths, cache = cohort(tmp_path), tmp_path / "results" / "cache.json"
-    first = Cache(cache).examine(paths)
-    assert first == ({path: examine(path) for path in paths}, {})
-    assert sorted(read) == [path.name for path in paths]
-    assert len({id(header.contigs) for header in first[0].values()}) == 2  # in memory once for all
-    read.clear()
-    before = cache.stat()
-    assert Cache(cache).examine(paths) == first
-    assert not read
-    assert cache.stat().st_mtime_ns == before.st_mtime_ns
-    assert cache.stat().st_ino == before.st_ino
-    assert [path.name for path in cache.parent.iterdir()] == ["cache.json"]
-
-
-def test_changed_files_are_read_again(tmp_path: Path, read: list[str]) -> None:
-    paths, cache = cohort(tmp_path), tmp_path / "cache.json"
-    Cache(cache).examine(paths)
-    read.clear()
-    os.utime(paths[1], ns=(0, 1))
-    paths[2].write_bytes(bgzf(header_of({"chrX": 5})))
-    paths[3].unlink()
-    stamp = paths[4].stat()
-    paths[4].write_bytes(bgzf(header_of({"chrLonger": 5})))
-    os.utime(paths[4], ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # only its size tells
-    found, problems = Cache(cache).examine(paths)
-    assert sorted(read) == ["s1.bam", "s2.bam", "s3.bam", "s4.bam"]
-    assert [list(found[path].contigs) for path in (paths[2], paths[4])] == [["chrX"], ["chrLonger"]]
-    assert list(problems) == [paths[3]]
-    assert "No such file" in problems[paths[3]]
-    read.clear()
-    Cache(cache).examine(paths)
-    assert read == ["s3.bam"]
-
-
-def test_bad_files_are_looked_at_each_time(tmp_path: Path, read: list[str]) -> None:
-    path = written(tmp_path / "x.bam", FASTQ)
-    for _ in range(2):
-        found, problems = Cache(tmp_path / "cache.json").examine([path])
-        assert not found
-        assert "FASTQ" in problems[path]
-    assert read == ["x.bam", "x.bam"]
-
-
-def test_a_damaged_cache_is_ignored(tmp_path: Path, read: list[str]) -> None:
-    paths, cache = cohort(tmp_path), tmp_path / "cache.json"
-    expected = Cache(cache).examine(paths)
-    good = cache.read_bytes()
-    changed = good.replace(b'"chr1": 7', b'"chr1": 8')
-    assert changed != good
-    for damaged in (b"", b"{}", good[:-20], changed, b"\xff\xfe" + good, good.split(b"\n")[0], b"x\n[9, {}, {}]"):
-        cache.write_bytes(damaged)
-        read.clear()
-        assert Cache(cache).examine(paths) == expected
-        assert len(read) == len(paths)
-        assert cache.read_bytes() == good
-
-
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
-    written(tmp_path / "file", b"")
-    paths = cohort(tmp_path)
-    assert Cache(tmp_path / "file" / "cache.json").examine(paths)[0].keys() == set(paths)
-
-
-def test_the_cache_forgets_what_is_no_longer_asked_for(tmp_path: Path, read: list[str]) -> None:
-    paths, cache = cohort(tmp_path), tmp_path / "cache.json"
-    Cache(cache).examine(paths)
-    Cache(cache).examine(paths[1:3])
-    assert b"s1.bam" in cache.read_bytes()
-    assert b"s0.bam" not in cache.read_bytes()
-    assert digest_of({"chr1": 7}).encode() not in cache.read_bytes()
-
-
-def test_odd_names_and_repeated_paths(tmp_path: Path) -> None:
-    odd = tmp_path / os.fsdecode(b'\xff "\n\xc3\xa4.bam')
-    paths = [written(odd, sound_bam()), odd]
-    for _ in range(2):
-        assert list(Cache(tmp_path / "cache.json").examine(paths)[0]) == [odd]
-
-
-def test_a_thousand_files_are_looked_at_in_seconds(data: Path, tmp_path: Path) -> None:
-    """0.1 s, and 0.02 s with the cache, on a machine that does nothing else."""
-    paths = [tmp_path / f"{i}.bam" for i in range(1000)]
-    for path in paths:
-        shutil.copy(data / "nasty" / "bam" / "empty_records.bam", path)
-    start = time.perf_counter()
-    found, problems = Cache(tmp_path / "cache.json").examine(paths)
-    assert time.perf_counter() - start < 10
-    assert (len(found), len(problems)) == (1000, 0)
-    start = time.perf_counter()
-    assert Cache(tmp_path / "cache.json").examine(paths)[0] == found
-    assert time.perf_counter() - start < 1

@@ -1,4 +1,4 @@
-"""Sample sheets: what becomes of them, and the mistakes that are told of."""
+"""Sample sheets and the table of samples: what becomes of a sheet, and which mistakes are found."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from divvy_coverage.errors import UserError
-from divvy_coverage.preflight.sheet import Problem, by_kind, main, read_pep, read_samples, read_table, write_table
+from divvy_coverage.preflight.sheet import read_sheet
+from divvy_coverage.problems import Problem, list_by_kind, read_problems, select_errors, write_problems
+from divvy_coverage.samples import Sample, read_samples, write_samples
+from helpers import resolve_sheet
 
 
 def sheet(folder: Path, text: str, config: str = "") -> Path:
@@ -22,23 +25,30 @@ def sheet(folder: Path, text: str, config: str = "") -> Path:
     return path
 
 
-def bams(samples: list[dict[str, list[str]]]) -> dict[str, list[str]]:
-    return {sample["sample_name"][0]: sample["bam"] for sample in samples}
+def bams(samples: list[Sample]) -> dict[str, list[str]]:
+    return {sample.name: [*sample.files] for sample in samples}
 
 
 def problems(path: Path, **names: str) -> list[tuple[str, str, str]]:
-    """Return the problems of a sheet none of whose samples is good."""
-    samples, found = read_pep(path, **names)
+    """Return the errors of a sheet none of whose samples is good."""
+    samples, found = read_sheet(path, **names)
     assert samples == []
-    return [(problem.kind, problem.sample, problem.text) for problem in found]
+    return [(problem.kind, problem.place, problem.text) for problem in select_errors(found)]
+
+
+def warnings(path: Path) -> list[str]:
+    """Return the warnings of a sheet without errors, none of which is of a single sample."""
+    found = read_sheet(path)[1]
+    assert {(problem.severity, problem.sample, problem.row) for problem in found} <= {("warning", "", None)}
+    return [problem.text for problem in found]
 
 
 def test_paths_are_relative_to_the_peps_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sheet(tmp_path, f"sample_name,bam,peaks\nx,a.bam,a.bed\ny,../pep/b.bam,\nz,{tmp_path}/pep/k#l.bam,../pep/b.bed\n")
     monkeypatch.chdir(tmp_path)
-    samples = read_samples(Path("pep/project_config.yaml"))
+    samples = resolve_sheet(Path("pep/project_config.yaml"))
     assert bams(samples) == {"x": ["pep/a.bam"], "y": ["pep/b.bam"], "z": [f"{tmp_path}/pep/k#l.bam"]}
-    assert [sample["peaks"] for sample in samples] == [["pep/a.bed"], [], ["pep/b.bed"]]
+    assert [sample.peaks for sample in samples] == [["pep/a.bed"], [], ["pep/b.bed"]]
 
 
 def test_a_path_may_lead_through_a_link_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,33 +56,36 @@ def test_a_path_may_lead_through_a_link_and_back(tmp_path: Path, monkeypatch: py
     (tmp_path / "far" / "inside").mkdir(parents=True)
     (tmp_path / "far" / "a.bam").touch()
     (tmp_path / "pep" / "link").symlink_to(tmp_path / "far" / "inside")
-    assert os.path.samefile(read_samples(path)[0]["bam"][0], tmp_path / "far" / "a.bam")
+    assert os.path.samefile(resolve_sheet(path)[0].files[0], tmp_path / "far" / "a.bam")
 
 
 def test_attributes_are_renamed_and_stand_first(tmp_path: Path) -> None:
     path = sheet(tmp_path, "group,summits,peaks,reads,bam,sample_name\none,a.bed,gone,a.bam,gone,x\n")
-    (sample,) = read_samples(path, bam="reads", peaks="summits")
+    (sample,) = resolve_sheet(path, bam="reads", peaks="summits")
     folder = tmp_path / "pep"
     expected = {"sample_name": ["x"], "bam": [f"{folder}/a.bam"], "peaks": [f"{folder}/a.bed"], "group": ["one"]}
-    assert list(sample.items()) == list(expected.items())
+    assert list(sample.get_columns().items()) == list(expected.items())
 
 
 def test_a_sheet_may_lack_peaks_or_have_none_to_look_at(tmp_path: Path) -> None:
-    assert list(read_samples(sheet(tmp_path, "sample_name,group,bam\nx,one,a.bam\n"))[0]) == [
-        "sample_name",
-        "bam",
-        "group",
-    ]
+    (sample,) = resolve_sheet(sheet(tmp_path, "sample_name,group,bam\nx,one,a.bam\n"))
+    assert sample.peaks is None
+    assert list(sample.get_columns()) == ["sample_name", "bam", "group"]
+    (sample,) = resolve_sheet(sheet(tmp_path, "sample_name,peaks,bam\nx,,a.bam\n"))
+    assert sample.peaks == []
+    assert list(sample.get_columns()) == ["sample_name", "bam", "peaks"]
     path = sheet(tmp_path, "sample_name,peaks,bam\nx,gone.bed,a.bam\n")
-    assert read_samples(path, peaks="")[0]["peaks"] == ["gone.bed"]
+    (sample,) = resolve_sheet(path, peaks="")
+    assert (sample.peaks, sample.attributes["peaks"]) == (None, ["gone.bed"])
     assert problems(path) == [("paths", "'x' (row 1)", f"peaks: no such file: {tmp_path}/pep/gone.bed")]
 
 
 def test_samples_stay_in_the_order_of_the_sheet(tmp_path: Path) -> None:
     path = sheet(tmp_path, "sample_name,bam\nz,a.bam\nm,gone.bam\na,b.bam\n")
-    samples, found = read_pep(path)
+    samples, found = read_sheet(path)
     assert list(bams(samples)) == ["z", "a"]
-    assert [problem.sample for problem in found] == ["'m' (row 2)"]
+    assert [(problem.sample, problem.row, problem.place) for problem in found] == [("m", 2, "'m' (row 2)")]
+    assert [sample.row for sample in samples] == [1, 3]
 
 
 @pytest.mark.parametrize(
@@ -82,54 +95,60 @@ def test_samples_stay_in_the_order_of_the_sheet(tmp_path: Path) -> None:
 )
 def test_toggle(tmp_path: Path, word: str, included: bool) -> None:
     path = sheet(tmp_path, f"sample_name,bam,toggle\nx,a.bam,1\ny,b.bam,{word}\n")
-    assert list(bams(read_samples(path))) == (["x", "y"] if included else ["x"])
+    assert list(bams(resolve_sheet(path))) == (["x", "y"] if included else ["x"])
 
 
-def test_what_toggle_leaves_out_is_not_looked_at(tmp_path: Path) -> None:
+def test_what_toggle_excludes_is_not_looked_at(tmp_path: Path) -> None:
     path = sheet(tmp_path, "sample_name,bam,use\nx,a.bam,1\nx,a.bam,0\nan other,gone.bam,0\n,{x},\n")
-    assert list(bams(read_samples(path, toggle="use"))) == ["x"]
+    assert list(bams(resolve_sheet(path, toggle="use"))) == ["x"]
 
 
 def test_toggle_can_be_implied_renamed_and_ignored(tmp_path: Path) -> None:
     imply = "sample_modifiers:\n  imply:\n    - if: {quality: bad}\n      then: {toggle: 0}\n"
     path = sheet(tmp_path, "sample_name,bam,quality,toggle_2\nx,a.bam,good,0\ny,b.bam,bad,1\n", imply)
-    assert list(bams(read_samples(path))) == ["x"]
-    assert list(bams(read_samples(path, toggle="toggle_2"))) == ["y"]
-    assert list(bams(read_samples(path, toggle=""))) == ["x", "y"]
+    assert list(bams(resolve_sheet(path))) == ["x"]
+    assert list(bams(resolve_sheet(path, toggle="toggle_2"))) == ["y"]
+    assert list(bams(resolve_sheet(path, toggle=""))) == ["x", "y"]
 
 
 def test_mistakes_with_toggle(tmp_path: Path) -> None:
     ((kind, sample, text),) = problems(sheet(tmp_path, "sample_name,bam,toggle\nx,a.bam,maybe\n"))
     assert (kind, sample) == ("toggle", "'x' (row 1)")
     assert "toggle is 'maybe'; write 1, true, yes or on" in text
-    with pytest.raises(UserError, match="'toggle' leaves out all 2 samples"):
-        read_samples(sheet(tmp_path, "sample_name,bam,toggle\nx,a.bam,0\ny,b.bam,\n"))
+    with pytest.raises(UserError, match="'toggle' excludes all 2 samples"):
+        resolve_sheet(sheet(tmp_path, "sample_name,bam,toggle\nx,a.bam,0\ny,b.bam,\n"))
 
 
 @pytest.mark.parametrize("column", ["Toggle", " toggle", '" ""toggle"""'])
-def test_a_column_that_is_nearly_called_toggle_is_a_warning(
-    tmp_path: Path, column: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_column_that_is_nearly_called_toggle_is_a_warning(tmp_path: Path, column: str) -> None:
     path = sheet(tmp_path, f"sample_name,bam,{column}\nx,a.bam,0\n")
-    assert list(bams(read_samples(path))) == ["x"]
-    assert "is not 'toggle'; rename the column or set samples.toggle" in capsys.readouterr().err
+    assert list(bams(resolve_sheet(path))) == ["x"]
+    (warning,) = warnings(path)
+    assert "is not 'toggle'; rename the column or set samples.toggle" in warning
 
 
-def test_names_that_differ_only_in_case_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(read_samples(sheet(tmp_path, "sample_name,bam\nwt,a.bam\nWT,b.bam\n"))) == 2
-    assert "WT, wt" in capsys.readouterr().err
+def test_a_column_that_is_nearly_called_peaks_is_a_warning(tmp_path: Path) -> None:
+    (warning,) = warnings(sheet(tmp_path, "sample_name,bam,Peaks\nx,a.bam,a.bed\n"))
+    assert "'Peaks' is not 'peaks'; rename the column or set samples.peaks" in warning
+
+
+def test_names_that_differ_only_in_case_are_a_warning(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "sample_name,bam\nwt,a.bam\nWT,b.bam\n")
+    assert len(resolve_sheet(path)) == 2
+    (warning,) = warnings(path)
+    assert "WT, wt" in warning
 
 
 @pytest.mark.parametrize("name", ["c$d", "e f", "i'j", "k#l", "m[n]", "o*p"])
 def test_unusual_file_names_are_fine_if_the_file_exists(tmp_path: Path, name: str) -> None:
-    assert Path(bams(read_samples(sheet(tmp_path, f"sample_name,bam\nx,{name}.bam\n")))["x"][0]).stem == name
+    assert Path(bams(resolve_sheet(sheet(tmp_path, f"sample_name,bam\nx,{name}.bam\n")))["x"][0]).stem == name
 
 
 def test_duplicate_names_are_named_with_their_rows(tmp_path: Path) -> None:
     path = sheet(tmp_path, "sample_name,bam\nx,a.bam\ny,e f.bam\nx,b.bam\n")
-    samples, found = read_pep(path)
+    samples, found = read_sheet(path)
     assert list(bams(samples)) == ["y"]
-    assert [(problem.kind, problem.sample) for problem in found] == [("names", "'x' (row 1)"), ("names", "'x' (row 3)")]
+    assert [(problem.kind, problem.place) for problem in found] == [("names", "'x' (row 1)"), ("names", "'x' (row 3)")]
     assert all("2 rows have this name: 1, 3; names must be unique" in problem.text for problem in found)
 
 
@@ -140,9 +159,9 @@ def test_a_row_that_stands_twice_is_one_mistake(tmp_path: Path) -> None:
 
 def test_a_file_under_two_names_is_a_problem_of_both(tmp_path: Path) -> None:
     rows = f"x,a.bam\nz,b.bam\ny,{tmp_path}/pep/../pep/a.bam\n"
-    samples, found = read_pep(sheet(tmp_path, f"sample_name,bam\n{rows}"))
+    samples, found = read_sheet(sheet(tmp_path, f"sample_name,bam\n{rows}"))
     assert list(bams(samples)) == ["z"]
-    assert [(problem.kind, problem.sample) for problem in found] == [
+    assert [(problem.kind, problem.place) for problem in found] == [
         ("duplicate bam", "'x' (row 1)"),
         ("duplicate bam", "'y' (row 3)"),
     ]
@@ -159,7 +178,7 @@ def test_a_file_twice_in_a_sample_is_a_problem(tmp_path: Path) -> None:
 def test_missing_files_are_not_duplicates_and_shared_peaks_are_fine(tmp_path: Path) -> None:
     found = problems(sheet(tmp_path, "sample_name,bam\nx,gone.bam\ny,gone.bam\n"))
     assert [kind for kind, _, _ in found] == ["paths", "paths"]
-    assert len(read_samples(sheet(tmp_path, "sample_name,bam,peaks\nx,a.bam,a.bed\ny,b.bam,a.bed\n"))) == 2
+    assert len(resolve_sheet(sheet(tmp_path, "sample_name,bam,peaks\nx,a.bam,a.bed\ny,b.bam,a.bed\n"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -197,7 +216,7 @@ def test_mistakes_are_named(tmp_path: Path, rows: str, kind: str, essentials: li
     os.mkfifo(tmp_path / "pep" / "pipe.bam")
     assert {found for found, _, _ in problems(path)} == {kind}
     with pytest.raises(UserError) as error:
-        read_samples(path)
+        resolve_sheet(path)
     for essential in [*essentials, "project_config.yaml", f"{kind} ("]:
         assert essential in str(error.value)
 
@@ -220,7 +239,7 @@ def test_a_file_that_must_not_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_sheet_without_bam_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no attribute 'bam'; set samples\.bam in the configuration.*'reads', 'note'"):
-        read_samples(sheet(tmp_path, "sample_name,reads,note\nx,a.bam,\n"))
+        resolve_sheet(sheet(tmp_path, "sample_name,reads,note\nx,a.bam,\n"))
 
 
 def test_a_sample_can_have_several_problems(tmp_path: Path) -> None:
@@ -228,12 +247,12 @@ def test_a_sample_can_have_several_problems(tmp_path: Path) -> None:
     assert [kind for kind, _, _ in found] == ["toggle", "names", "paths", "paths"]
 
 
-def test_an_error_lists_the_problems_by_kind(tmp_path: Path) -> None:
+def test_an_error_lists_the_problems_list_by_kind(tmp_path: Path) -> None:
     path = sheet(tmp_path, "sample_name,bam\nx y,a.bam\ng,gone.bam\nz,b.bam\nv w,none.bam\n")
     with pytest.raises(UserError) as error:
-        read_samples(path)
+        resolve_sheet(path)
     first, *lines = str(error.value).splitlines()
-    assert first == f"{path}: 4 problems in a sheet of 4 samples:"
+    assert first == f"{path}:"
     assert [line[:16] for line in lines] == [
         "names (2):",
         "  'x y' (row 1):",
@@ -245,7 +264,7 @@ def test_an_error_lists_the_problems_by_kind(tmp_path: Path) -> None:
 
 
 def test_long_lists_are_cut() -> None:
-    text = by_kind([Problem("names", f"'x{i}' (row {i})", "why") for i in range(50)])
+    text = list_by_kind([Problem(f"x{i}", i, "names", "error", "why") for i in range(50)])
     assert text.count("\n") == 22
     assert "names (50):" in text
     assert "… and 30 more" in text
@@ -256,44 +275,121 @@ DERIVED_NAMES = "sample_modifiers:\n  derive:\n    attributes: [sample_name]\n  
 
 def test_names_can_be_derived(tmp_path: Path) -> None:
     path = sheet(tmp_path, "sample_name,group,bam\nsrc,1,a.bam\nsrc,2,b.bam\n", DERIVED_NAMES)
-    assert list(bams(read_samples(path))) == ["s1", "s2"]
+    assert list(bams(resolve_sheet(path))) == ["s1", "s2"]
 
 
 def test_derived_names_that_collide_are_refused(tmp_path: Path) -> None:
     path = sheet(tmp_path, "sample_name,group,bam\nsrc,1,a.bam\nsrc,1,b.bam\n", DERIVED_NAMES)
     with pytest.raises(UserError, match="'s1' .row 1.: 2 rows have this name: 1, 2"):
-        read_samples(path)
+        resolve_sheet(path)
 
 
 def test_the_table_keeps_everything(tmp_path: Path) -> None:
     samples = [
-        {"sample_name": ["x"], "bam": ["a\tb.bam", 'c"d.bam'], "note": ["line"]},
-        {"sample_name": ["y"], "bam": ["é;$'.bam"], "note": []},
+        Sample("x", ["a\tb.bam", 'c"d.bam'], ["a.bed"], {"note": ["line"]}),
+        Sample("y", ["é;$'.bam"], [], {"note": []}),
     ]
-    write_table(samples, tmp_path / "t.tsv")
-    assert read_table(tmp_path / "t.tsv") == samples
+    write_samples(samples, tmp_path / "t.tsv")
+    assert read_samples(tmp_path / "t.tsv") == samples
+
+
+def test_the_table_has_peaks_if_the_sheet_has(tmp_path: Path) -> None:
+    for peaks, columns in ((None, "sample_name\tbam\tnote\n"), ([], "sample_name\tbam\tpeaks\tnote\n")):
+        samples = [Sample("x", ["a.bam"], peaks, {"note": ["1"]})]
+        write_samples(samples, tmp_path / "t.tsv")
+        assert (tmp_path / "t.tsv").read_text().startswith(columns)
+        assert read_samples(tmp_path / "t.tsv") == samples
+
+
+def test_attributes_that_only_some_samples_have_are_empty_in_the_others(tmp_path: Path) -> None:
+    write_samples([Sample("x", ["a"], None, {"note": ["1"]}), Sample("y", ["b"], None, {"age": ["2"]})], tmp_path / "t")
+    assert (tmp_path / "t").read_text() == "sample_name\tbam\tnote\tage\nx\ta\t1\t\ny\tb\t\t2\n"
 
 
 def test_a_line_break_within_a_value_becomes_a_blank(tmp_path: Path) -> None:
-    write_table([{"sample_name": ["x"], "bam": ["a"], "note": ["one\r\ntwo", "three"]}], tmp_path / "t.tsv")
-    assert read_table(tmp_path / "t.tsv")[0]["note"] == ["one two", "three"]
+    write_samples([Sample("x", ["a"], None, {"note": ["one\r\ntwo", "three"]})], tmp_path / "t.tsv")
+    assert read_samples(tmp_path / "t.tsv")[0].attributes["note"] == ["one two", "three"]
 
 
 def test_the_table_is_rewritten_only_if_it_changes(tmp_path: Path) -> None:
-    path = sheet(tmp_path, "sample_name,bam\nx,a.bam\n")
+    samples = resolve_sheet(sheet(tmp_path, "sample_name,bam\nx,a.bam\n"))
     out = tmp_path / "samples.tsv"
-    main(["--pep", str(path), "--out", str(out)])
-    first = out.stat().st_mtime_ns
-    main(["--pep", str(path), "--out", str(out)])
-    assert out.stat().st_mtime_ns == first
+    write_samples(samples, out)
+    first = out.stat()
+    write_samples(samples, out)
+    assert (out.stat().st_mtime_ns, out.stat().st_ino) == (first.st_mtime_ns, first.st_ino)
 
 
-def test_the_command_line_knows_all_attributes(tmp_path: Path) -> None:
+def test_names_of_all_attributes_and_amendments_can_be_given(tmp_path: Path) -> None:
     amend = "project_modifiers:\n  amend:\n    small: {sample_table: small.csv}\n"
     path = sheet(tmp_path, "sample_name,bam\n", amend)
     path.with_name("small.csv").write_text("sample_name,reads,summits,use\nx,a.bam,a.bed,1\ny,b.bam,b.bed,0\n")
-    names = ["--bam", "reads", "--peaks", "summits", "--toggle", "use"]
-    main(["--pep", str(path), "--amendments", "small", *names, "--out", str(tmp_path / "t.tsv")])
+    write_samples(resolve_sheet(path, ["small"], bam="reads", peaks="summits", toggle="use"), tmp_path / "t.tsv")
     assert (
         tmp_path / "t.tsv"
     ).read_text() == f"sample_name\tbam\tpeaks\tuse\nx\t{path.parent}/a.bam\t{path.parent}/a.bed\t1\n"
+
+
+def test_a_table_needs_only_names(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("group\tsample_name\none\tx\n\n\ty\nshort\n")
+    assert read_samples(tmp_path / "t.tsv") == [
+        Sample("x", attributes={"group": ["one"]}, files=[]),
+        Sample("y", attributes={"group": []}, files=[]),
+        Sample("", attributes={"group": ["short"]}, files=[]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "essential"),
+    [
+        (b"", "an empty file"),
+        (b"name\tbam\nx\ta.bam\n", "expected a column sample_name, found name, bam"),
+        (b"sample_name\tbam\nx\ta.bam\ny\tb.bam\tc\n", "line 3: expected 2 fields as in the header, found 3"),
+        (b"sample_name\n\xff\n", "not a table of samples"),
+        (b"sample_name\n" + b"x" * 200_000, "not a table of samples"),
+    ],
+)
+def test_another_table_is_refused(tmp_path: Path, content: bytes, essential: str) -> None:
+    (tmp_path / "t.tsv").write_bytes(content)
+    with pytest.raises(UserError, match=essential) as error:
+        read_samples(tmp_path / "t.tsv")
+    assert str(error.value).startswith(f"{tmp_path}/t.tsv: ")
+
+
+def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a table of samples"):
+        read_samples(tmp_path / "gone.tsv")
+
+
+def test_problems_become_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "problems.tsv"
+    write_problems(
+        [Problem("x", 3, "names", "error", "two\n  lines"), Problem("", None, "peaks", "error", "tab\there")], path
+    )
+    assert path.read_text() == "sample_name\trow\tkind\tproblem\nx\t3\tnames\ttwo lines\n\t\tpeaks\ttab here\n"
+    assert read_problems(path) == [
+        {"sample_name": "x", "row": "3", "kind": "names", "problem": "two lines"},
+        {"sample_name": "", "row": "", "kind": "peaks", "problem": "tab here"},
+    ]
+    first = path.stat().st_mtime_ns
+    write_problems(
+        [Problem("x", 3, "names", "error", "two lines"), Problem("", None, "peaks", "error", "tab here")], path
+    )
+    assert path.stat().st_mtime_ns == first
+    write_problems([], path)
+    assert path.read_text() == "sample_name\trow\tkind\tproblem\n"
+    assert read_problems(path) == read_problems(tmp_path / "gone.tsv") == []
+
+
+def test_another_table_of_problems_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "problems.tsv").write_text("sample\tkind\treason\n")
+    with pytest.raises(UserError, match="expected the columns sample_name, row, kind, problem"):
+        read_problems(tmp_path / "problems.tsv")
+
+
+@pytest.mark.parametrize(
+    ("sample", "row", "expected"),
+    [("x", 3, "'x' (row 3): why"), ("", 3, "'' (row 3): why"), ("x", None, "'x': why"), ("", None, "why")],
+)
+def test_messages_name_a_sample_and_its_row(sample: str, row: int | None, expected: str) -> None:
+    assert str(Problem(sample, row, "names", "error", "why")) == expected

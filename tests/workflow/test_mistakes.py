@@ -24,7 +24,10 @@ def nothing_started(folder: Path) -> None:
     [
         ({"regoins": {}}, ["unknown key 'regoins'", "did you mean 'regions'", "pep, amendments, samples, permissive"]),
         ({"counting": {"min_mapk": 3}}, ["counting: unknown key 'min_mapk'", "did you mean 'min_mapq'"]),
-        ({"counting": {"mode": "reed"}}, ["counting.mode", "'reed' is not one of ['reads', 'fragments', 'cuts']"]),
+        (
+            {"counting": {"mode": "reed"}},
+            ["counting.mode", "'reed' is not one of ['reads', 'fragments', 'insertions']"],
+        ),
         ({"counting": {"min_mapq": "x", "exclude_flags": -1}}, ["counting.min_mapq", "counting.exclude_flags"]),
         ({"regions": {"p": {"bad": "x"}}}, ["regions.p: unknown key 'bad'", "did you mean 'bed'"]),
         ({"regions": {"p": {}}}, ["regions.p: no sample has peaks to make regions of"]),
@@ -50,17 +53,6 @@ def test_a_hostile_sample_name_is_refused(project: Path) -> None:
     refuse(snakemake(project, "--profile", "divvy"), name, "A-Z a-z 0-9 . _ -")
     nothing_started(project)
     assert not (project / "x").exists()
-
-
-def test_all_bad_samples_are_named(project: Path) -> None:
-    names = [f"gone_{i}" for i in range(5)]
-    write_sheet(project / "samples.csv", [{"sample_name": name, "bam": f"{name}.bam"} for name in names])
-    refuse(snakemake(project, "--cores", "1"), *names, "no such file", "5 problems")
-
-
-def test_a_malformed_region_is_named_by_its_line(project: Path) -> None:
-    (project / "regions.bed").write_text("chr1\t0\t10\nchr1\t20\t10\n")
-    refuse(snakemake(project, "--cores", "1"), "regions.bed", "line 2: start > end")
 
 
 def test_a_sample_that_fails_gives_no_matrix(project: Path) -> None:

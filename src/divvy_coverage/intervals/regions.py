@@ -22,6 +22,7 @@ from divvy_coverage.errors import UserError, listing
 from divvy_coverage.files import write_if_changed
 
 LARGEST_COORDINATE = 2**31 - 1  # BAM's coordinates are int32
+ROW_NAMES = "region"  # the column of tables and matrices with the names of regions
 SUPPORT = "support"  # of a region: the share of samples with a peak there
 GZIP_MAGIC = b"\x1f\x8b"
 CONTIG = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")  # SAM specification, 1.2.1
@@ -37,6 +38,7 @@ class Regions:
     contigs: list[str]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
+    duplicates: int = 0  # exact duplicates of other regions that were dropped
 
     def __len__(self) -> int:
         return len(self.contigs)
@@ -59,7 +61,7 @@ def read_bed(path: Path) -> Regions:
     """Read regions from a BED-like file (BED3-12, narrowPeak, broadPeak; plain, gzip or bgzip, told by content).
 
     A byte order mark, CRLF, blank lines, comments and `track`/`browser` lines are accepted; exact duplicates are
-    dropped with a warning. Raises UserError with file and line numbers for anything that is not a region.
+    dropped and counted. Raises UserError with file and line numbers for anything that is not a region.
     """
     content = content_of(path)
     regions = _read_plain(content) or _read_any(content, path)
@@ -97,10 +99,9 @@ def _read_any(content: bytes, path: Path) -> Regions:
             f"{path}: expected contig, start and end in the first three columns of every line, found{listing(problems)}"
             "\nmend or remove these lines"
         )
-    if total > len(seen):
-        warn(f"{path}: {total - len(seen)} exact duplicates of other regions were dropped; {len(seen)} regions remain")
     contigs, starts, ends = ([row[column] for row in seen] for column in range(3))
-    return Regions([str(contig) for contig in contigs], np.array(starts, np.int64), np.array(ends, np.int64))
+    names = [str(contig) for contig in contigs]
+    return Regions(names, np.array(starts, np.int64), np.array(ends, np.int64), total - len(seen))
 
 
 def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, absent_contigs: str) -> None:

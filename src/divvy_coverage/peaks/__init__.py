@@ -1,1 +1,1 @@
-"""Peak files, and the consensus regions that are built from them."""
+"""Peak files, and the consensus regions that are made of the peaks of all samples."""

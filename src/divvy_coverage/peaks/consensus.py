@@ -1,101 +1,123 @@
 """Consensus regions: merge the peaks of all samples into one region set, and tell which samples support each region.
 
-Intervals that overlap or touch become one region (as `bedtools merge` makes them), so each lies in exactly one. The
-table of support has the regions as rows and a column a sample: 1 if the sample has an interval in the region, else 0.
-Its last column, `support`, is the share of samples that have one.
+Intervals that overlap or touch become one region (as `bedtools merge` makes them), so each lies in exactly one.
 """
 
-import argparse
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet
 from numpy.typing import NDArray
 
-from divvy_coverage.command_line import run, warn
-from divvy_coverage.counting.definition import Integers
-from divvy_coverage.errors import UserError, listing
-from divvy_coverage.files import replacing, write_if_changed
+from divvy_coverage.arrays import Booleans, Integers
+from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.overlaps import Overlaps
-from divvy_coverage.intervals.regions import LARGEST_COORDINATE, SUPPORT, Regions, content_of, lines_of, read_bed
-from divvy_coverage.peaks.peak_files import SOURCES, read_intervals
-from divvy_coverage.preflight.sheet import ROW_NAMES, Problem, Sample, by_kind, read_table
+from divvy_coverage.intervals.regions import LARGEST_COORDINATE, Regions
+from divvy_coverage.peaks.peak_files import check_source, read_peaks
+from divvy_coverage.problems import Problem
 
-CELLS = 1 << 26  # of the table of support that are in memory twice while it is written
+COLUMNS = ("chrom", "start", "end")
 
 Part = tuple[int, Integers, Integers]  # the number of a sample, starts and ends of its intervals on one contig
+Bits = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Consensus:
     """Regions, and the samples that support them.
 
-    `regions` are in the order of contig names and starts (as of `sort -k1,1 -k2,2n`); `support` (uint8, regions ×
-    samples) is 1 where a sample has an interval in a region; `samples` names its columns.
+    Attributes
+    ----------
+    regions
+        In the order of contig names and starts, as of `sort -k1,1 -k2,2n`.
+    support
+        Regions × samples (uint8): 1 where a sample has an interval in a region, else 0.
+    samples
+        The names of the columns of `support`.
+    problems
+        Warnings of what may be a mistake.
     """
 
     regions: Regions
     support: NDArray[np.uint8]
     samples: list[str]
+    problems: list[Problem] = field(default_factory=list)
 
 
-def build(
-    intervals: Mapping[str, pd.DataFrame],
+def build_consensus(
+    peaks: Mapping[str, pd.DataFrame | str | Path],
     min_samples: int = 1,
     groups: Mapping[str, str] | None = None,
     blacklist: Regions | None = None,
-    chromosomes: str = ".*",
+    contigs: str = ".*",
     lengths: Mapping[str, int] | None = None,
+    *,
+    source: str = "summits",
+    extension: int = 250,
 ) -> Consensus:
-    """Merge the intervals of all samples into regions.
+    """Merge the peaks of all samples into regions.
 
     Parameters
     ----------
-    intervals : `contig`, `start` and `end` (0-based half-open) of each sample
-    min_samples : a region is kept if at least so many samples have an interval in it
-    groups : the group of each sample; then `min_samples` have to be of one group, any one
-    blacklist : regions that share at least 1 bp with one of these are removed
-    chromosomes : regular expression of the contigs to keep, for the whole name
-    lengths : contig lengths (bp); intervals end there at the latest. One that starts beyond stays as it is: it is of
-        another genome build, which `regions.check_contigs` finds
+    peaks
+        By sample, a file of peaks or the intervals themselves: `chrom`, `start` and `end` (bp, 0-based half-open).
+    min_samples
+        A region is kept if at least this many samples have an interval in it.
+    groups
+        The group of each sample; then `min_samples` have to be of one group, any one.
+    blacklist
+        Regions that share at least 1 bp with one of these are removed.
+    contigs
+        Regular expression of the contigs to keep; it has to match the whole name.
+    lengths
+        Contig lengths (bp); intervals end there at the latest. One that starts beyond stays as it is: it is of another
+        genome build, which `check_contigs` finds.
+    source, extension
+        What of the peaks in a file becomes an interval, see `read_peaks`; without effect on intervals that are given.
 
-    Raises UserError for `min_samples` that no region can have, and if no region is left.
+    Raises
+    ------
+    UserError
+        For files and intervals that cannot be used, for `min_samples` that no region can have, and if no region is
+        left.
+
+    Examples
+    --------
+    >>> build_consensus({"a": "a_summits.bed", "b": "b.narrowPeak"}, min_samples=2).regions.names()  # doctest: +SKIP
+    ['chr1:1050-1601', 'chr2:3350-3900']
     """
-    samples = list(intervals)
-    members = _members(samples, min_samples, groups)
-    parts = _by_contig(intervals, chromosomes)
-    if blacklist and not parts.keys() & set(blacklist.contigs):
-        contigs = f"{blacklist.contigs[0]} … and {min(parts)} …"
-        warn(f"blacklist and peaks have no contig in common ({contigs}): it removes nothing; are both of one genome?")
-    found: list[tuple[Regions, NDArray[np.uint8]]] = []  # support as bits, or it would be in memory twice
+    check_source(source, extension)
+    samples = list(peaks)
+    members = _get_members(samples, min_samples, groups)
+    intervals = [_get_intervals(name, given, source, extension) for name, given in peaks.items()]
+    parts = _split_by_contig(intervals, contigs)
+    problems = _check_blacklist(blacklist, parts)
+    found: list[tuple[Regions, Bits]] = []  # support as bits, or it would be in memory twice
     merged = 0
     for contig in sorted(parts):
         length = (lengths or {}).get(contig, LARGEST_COORDINATE)
         regions, support = _merge_samples(contig, parts.pop(contig), len(samples), length)
         enough = np.any([support[:, group].sum(axis=1) >= min_samples for group in members], axis=0)
-        rows = np.flatnonzero(enough & ~_blacklisted(regions, blacklist))
+        rows = np.flatnonzero(enough & ~_find_blacklisted(regions, blacklist))
         kept = Regions([contig] * len(rows), regions.starts[rows], regions.ends[rows])
         found.append((kept, np.packbits(support[rows], axis=1)))
         merged += len(regions)
     if not any(len(regions) for regions, _ in found):
-        outside = (
+        advice = (
             " and are outside the blacklist; change min_samples or blacklist" if blacklist else "; lower min_samples"
         )
         raise UserError(
             f"expected at least one consensus region, found none: of {merged} merged regions none have peaks "
-            f"of at least {min_samples} samples{outside}"
+            f"of at least {min_samples} samples{advice}"
         )
-    return _joined(found, samples)
+    return _join(found, samples, problems)
 
 
-def merge(starts: Integers, ends: Integers) -> tuple[Integers, Integers, Integers]:
+def merge_intervals(starts: Integers, ends: Integers) -> tuple[Integers, Integers, Integers]:
     """Merge intervals on one contig that overlap or touch.
 
     Returns for each interval the number of the merged one that it lies in, and the starts and ends of the merged ones,
@@ -109,8 +131,10 @@ def merge(starts: Integers, ends: Integers) -> tuple[Integers, Integers, Integer
     return numbers, begins[first], reach[np.append(first[1:], True)]
 
 
-def _members(samples: Sequence[str], min_samples: int, groups: Mapping[str, str] | None) -> list[list[int]]:
+def _get_members(samples: Sequence[str], min_samples: int, groups: Mapping[str, str] | None) -> list[list[int]]:
     """Return the numbers of the samples of each group."""
+    if groups and (missing := [name for name in samples if name not in groups]):
+        raise UserError(f"groups: expected the group of each sample, found none of {', '.join(missing[:10])}")
     numbers: dict[str, list[int]] = defaultdict(list)
     for number, name in enumerate(samples):
         numbers[groups[name] if groups else "all"].append(number)
@@ -121,47 +145,72 @@ def _members(samples: Sequence[str], min_samples: int, groups: Mapping[str, str]
     return list(numbers.values())
 
 
-def _by_contig(intervals: Mapping[str, pd.DataFrame], chromosomes: str) -> dict[str, list[Part]]:
+def _get_intervals(name: str, given: pd.DataFrame | str | Path, source: str, extension: int) -> pd.DataFrame:
+    """Return the intervals of a sample, which are read or given."""
+    if not isinstance(given, pd.DataFrame):
+        return read_peaks(given, source, extension)
+    if missing := [column for column in COLUMNS if column not in given]:
+        raise UserError(f"{name}: expected the columns {', '.join(COLUMNS)}, found no {', '.join(missing)}")
+    whole = all(given[column].dtype.kind in "iu" for column in COLUMNS[1:]) and given.chrom.notna().all()
+    if len(given) and not (whole and ((given.start >= 0) & (given.start < given.end)).all()):
+        raise UserError(
+            f"{name}: expected intervals of whole numbers, 0 <= start < end, found others; mend or remove them"
+        )
+    if isinstance(given.chrom.dtype, pd.CategoricalDtype):
+        return given
+    return given.assign(chrom=given.chrom.astype(str))  # names may be numbers
+
+
+def _split_by_contig(intervals: Sequence[pd.DataFrame], contigs: str) -> dict[str, list[Part]]:
     """Return the intervals on each contig that is kept."""
     try:
-        kept = re.compile(chromosomes)
+        kept = re.compile(contigs)
     except re.error as error:
-        raise UserError(f"chromosomes: expected a regular expression, found {chromosomes!r}: {error}") from error
+        raise UserError(f"contigs: expected a regular expression, found {contigs!r}: {error}") from error
     parts: dict[str, list[Part]] = defaultdict(list)
-    for number, frame in enumerate(intervals.values()):
+    for number, frame in enumerate(intervals):
         starts, ends = frame["start"].to_numpy(np.int64), frame["end"].to_numpy(np.int64)
-        for contig, rows in frame.groupby("contig", observed=True).indices.items():
+        for contig, rows in frame.groupby("chrom", observed=True).indices.items():
             if kept.fullmatch(contig):
                 parts[contig].append((number, starts[rows], ends[rows]))
     if not parts:
-        names = sorted({contig for frame in intervals.values() for contig in frame["contig"].unique()})
+        names = sorted({contig for frame in intervals for contig in frame["chrom"].unique()})
         raise UserError(
-            f"chromosomes: expected an expression for contigs of the peaks, which have {', '.join(names[:10])} …; "
-            f"found {chromosomes!r}"
+            f"contigs: expected an expression for contigs of the peaks, which have {', '.join(names[:10])} …; "
+            f"found {contigs!r}"
         )
     return parts
+
+
+def _check_blacklist(blacklist: Regions | None, parts: Mapping[str, list[Part]]) -> list[Problem]:
+    """Warn of a blacklist that can remove nothing."""
+    if not blacklist or parts.keys() & set(blacklist.contigs):
+        return []
+    contigs = f"{blacklist.contigs[0]} … and {min(parts)} …"
+    text = f"blacklist and peaks have no contig in common ({contigs}): it removes nothing; are both of one genome?"
+    return [Problem("", None, "blacklist", "warning", text)]
 
 
 def _merge_samples(contig: str, parts: Sequence[Part], samples: int, length: int) -> tuple[Regions, NDArray[np.uint8]]:
     """Return the merged regions of one contig, and their support (regions × samples)."""
     numbers, part_starts, part_ends = zip(*parts, strict=True)
     starts, ends = np.concatenate(part_starts), np.concatenate(part_ends)
-    region, starts, ends = merge(starts, np.where(starts < length, np.minimum(ends, length), ends))
+    region, starts, ends = merge_intervals(starts, np.where(starts < length, np.minimum(ends, length), ends))
     support = np.zeros((len(starts), samples), np.uint8)
     support[region, np.repeat(numbers, [len(part) for part in part_starts])] = 1
     return Regions([contig] * len(starts), starts, ends), support
 
 
-def _joined(found: Sequence[tuple[Regions, NDArray[np.uint8]]], samples: list[str]) -> Consensus:
+def _join(found: Sequence[tuple[Regions, Bits]], samples: list[str], problems: list[Problem]) -> Consensus:
     """Join the regions of contigs, and their support, which is packed as bits."""
     contigs = [contig for regions, _ in found for contig in regions.contigs]
     starts = np.concatenate([regions.starts for regions, _ in found])
     ends = np.concatenate([regions.ends for regions, _ in found])
     support = np.unpackbits(np.concatenate([bits for _, bits in found]), axis=1, count=len(samples))
-    return Consensus(Regions(contigs, starts, ends), support, samples)
+    return Consensus(Regions(contigs, starts, ends), support, samples, problems)
 
 
-def _blacklisted(regions: Regions, blacklist: Regions | None) -> NDArray[np.bool_]:
+def _find_blacklisted(regions: Regions, blacklist: Regions | None) -> Booleans:
     """Tell which regions, all of one contig, overlap the blacklist."""
     if not blacklist:
         return np.zeros(len(regions), np.bool_)
@@ -170,107 +219,3 @@ def _blacklisted(regions: Regions, blacklist: Regions | None) -> NDArray[np.bool
     overlaps = Overlaps(regions, [contig])
     overlaps.add(0, blacklist.starts[here], blacklist.ends[here])
     return overlaps.counts() > 0
-
-
-def read_samples(
-    table: Sequence[Sample], source: str, extension: int, group_attribute: str = ""
-) -> tuple[dict[str, pd.DataFrame], dict[str, str] | None, list[Problem]]:
-    """Read the peaks of all samples that have some, and their groups.
-
-    Returns for each sample the intervals that `peaks.read_intervals` reads from its files, its value of the attribute
-    `group_attribute` (None without one), and the problems of the samples that cannot be used.
-    """
-    intervals: dict[str, pd.DataFrame] = {}
-    groups: dict[str, str] = {}
-    problems: list[Problem] = []
-    for sample in table:
-        (name,) = sample["sample_name"]
-        if not sample.get("peaks"):
-            continue
-        try:
-            intervals[name] = _read_files([Path(path) for path in sample["peaks"]], source, extension)
-            groups[name] = _group(sample, group_attribute) if group_attribute else ""
-            if name == SUPPORT:
-                raise UserError("the table of support has a column of this name; call the sample another name")
-        except UserError as error:
-            problems.append(Problem("peaks", name, str(error)))
-    if intervals and not problems and len(intervals) < len(table):
-        without = [sample["sample_name"][0] for sample in table if sample["sample_name"][0] not in intervals]
-        warn(f"{len(without)} of {len(table)} samples have no peaks, so they have no part in it:{listing(without)}")
-    return intervals, groups if group_attribute else None, problems
-
-
-def _read_files(paths: Sequence[Path], source: str, extension: int) -> pd.DataFrame:
-    frames = [read_intervals(path, source, extension) for path in paths]
-    return pd.concat(frames, ignore_index=True).astype({"contig": "category"})
-
-
-def _group(sample: Sample, attribute: str) -> str:
-    values = sample.get(attribute, [])
-    if len(values) != 1:
-        raise UserError(f"expected one value of its attribute {attribute!r}, found {len(values)}")
-    return values[0]
-
-
-def read_lengths(path: Path) -> dict[str, int]:
-    """Read contig lengths (bp): contig and length in the first two columns, as in chrom.sizes or a FASTA index."""
-    lengths: dict[str, int] = {}
-    for number, line in enumerate(lines_of(content_of(path), path), start=1):
-        fields = line.split()
-        if len(fields) == 1 or (fields and not (fields[1].isascii() and fields[1].isdigit())):
-            raise UserError(f"{path}: line {number}: expected a contig and its length in bp, found {line[:60]!r}")
-        if fields:
-            lengths[fields[0]] = int(fields[1])
-    return lengths
-
-
-def write_support(consensus: Consensus, path: Path) -> None:
-    """Write the table of support as Parquet, some rows at a time; pandas reads `region` as the index."""
-    regions, samples = consensus.regions.names(), consensus.samples
-    empty = pd.DataFrame({name: np.zeros(0, np.uint8) for name in samples} | {SUPPORT: np.zeros(0)})
-    metadata = pa.Schema.from_pandas(empty.set_index(pd.Index([], str, name=ROW_NAMES))).metadata
-    columns = [(ROW_NAMES, pa.string()), *((name, pa.uint8()) for name in samples), (SUPPORT, pa.float64())]
-    schema = pa.schema(columns, metadata=metadata)
-    rows = max(1, CELLS // len(samples))
-    with replacing(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for first in range(0, len(regions), rows):
-            block = np.ascontiguousarray(consensus.support[first : first + rows].T)
-            share = block.sum(axis=0) / len(samples)
-            arrays = [regions[first : first + rows], *block, share]
-            writer.write_batch(pa.record_batch([pa.array(array) for array in arrays], schema=schema))
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Command line: build the consensus regions of the samples of a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--samples", type=Path, required=True, help="table with the columns sample_name and peaks")
-    add("--source", choices=SOURCES, default="summits", help="windows around summits, or whole peaks (%(default)s)")
-    add("--extension", type=int, default=250, help="bp to both sides of a summit (%(default)s)")
-    add("--min-samples", type=int, default=1, help="least number of samples with a peak in a region (%(default)s)")
-    add(
-        "--group-attribute", default="", help="attribute with groups of samples; --min-samples is then of any one group"
-    )
-    add("--blacklist", type=Path, help="BED: regions that overlap these are removed")
-    add("--chromosomes", default=".*", help="regular expression of the contigs to keep (%(default)s)")
-    add("--lengths", type=Path, help="contig lengths, where regions end: chrom.sizes or FASTA index (.fai)")
-    add("--out", type=Path, required=True, help="regions to write (BED), rewritten only if they changed")
-    add("--support", type=Path, required=True, help="table of support to write (.parquet)")
-    args = parser.parse_args(argv)
-    if args.extension < 0:
-        raise UserError(f"extension: expected 0 bp or more, found {args.extension}")
-    blacklist = read_bed(args.blacklist) if args.blacklist else None
-    lengths = read_lengths(args.lengths) if args.lengths else None
-    table = read_table(args.samples)
-    intervals, groups, problems = read_samples(table, args.source, args.extension, args.group_attribute)
-    if problems:
-        raise UserError(f"{args.samples}: {len(problems)} of {len(table)} samples cannot be used:{by_kind(problems)}")
-    if not intervals:
-        raise UserError(f"{args.samples}: no sample has peaks; give the paths of peak files in the column peaks")
-    consensus = build(intervals, args.min_samples, groups, blacklist, args.chromosomes, lengths)
-    write_support(consensus, args.support)
-    write_if_changed(args.out, consensus.regions.bed())
-
-
-if __name__ == "__main__":
-    sys.exit(run(main))

@@ -1,6 +1,6 @@
 """Peak files: read the peaks of a sample, or windows around their summits, as intervals.
 
-An interval is half-open, [start, end), in 0-based coordinates on a contig.
+An interval is half-open, [start, end), in 0-based coordinates.
 """
 
 import re
@@ -28,7 +28,7 @@ HEADER = re.compile(rb"(?:(?:#|track[ \t]|browser[ \t])[^\r\n]*[\r\n]|[\r\n])*")
 OFFSET = re.compile(r"-?[0-9]{1,18}")
 LINE = re.compile(rb"[^\r\n]*")
 EXPECTED = {
-    "peaks": ("contig, start and end in the first three columns of every line", "mend or remove these lines"),
+    "peaks": ("chrom, start and end in the first three columns of every line", "mend or remove these lines"),
     "summits": (
         f"a summit in every line: column {NARROW_PEAK} of narrowPeak, or a peak of 1 bp as in the summits file of MACS",
         "give such files, or set source: peaks to take whole peaks",
@@ -36,19 +36,32 @@ EXPECTED = {
 }
 
 
-def read_intervals(path: Path, source: str, extension: int) -> pd.DataFrame:
+def read_peaks(path: str | Path, source: str = "summits", extension: int = 250) -> pd.DataFrame:
     """Read a file of peaks: narrowPeak, broadPeak, summits of MACS, or other BED; plain, gzip or bgzip.
 
     Parameters
     ----------
-    path : the file; header lines and line ends are accepted as in a region set
-    source : "peaks" for whole peaks; "summits" for windows [summit - extension, summit + 1 + extension), cut at 0,
-        as `bedtools slop` makes them of the summits file of MACS
-    extension : bp to both sides of a summit
+    path
+        The file; header lines and line ends are accepted as in a region set.
+    source
+        "peaks" for whole peaks; "summits" for windows [summit - extension, summit + 1 + extension), cut at 0, as
+        `bedtools slop` makes them of the summits file of MACS.
+    extension
+        bp to both sides of a summit.
 
-    Returns the intervals in the order of the file: `contig` (category), `start` and `end` (int64). Raises UserError
-    with file and line numbers for lines that are malformed or lack a summit, and for a file without peaks.
+    Returns
+    -------
+    DataFrame
+        The intervals in the order of the file: `chrom` (category), `start` and `end` (int64, 0-based half-open).
+
+    Raises
+    ------
+    UserError
+        With file and line numbers for lines that are malformed or lack a summit, for a file without peaks, and for
+        another source or a negative extension.
     """
+    check_source(source, extension)
+    path = Path(path)
     content = content_of(path).removeprefix(UTF8_BOM)
     intervals = _read_plain(content, source)
     if intervals is None:
@@ -61,6 +74,14 @@ def read_intervals(path: Path, source: str, extension: int) -> pd.DataFrame:
         intervals["start"] = (intervals["start"] - extension).clip(lower=0)
         intervals["end"] = (intervals["end"] + extension).clip(upper=LARGEST_COORDINATE)
     return intervals
+
+
+def check_source(source: str, extension: int) -> None:
+    """Raise UserError for a source of regions that there is not, or a negative number of bp."""
+    if source not in SOURCES:
+        raise UserError(f"source: expected {' or '.join(SOURCES)}, found {source!r}")
+    if extension < 0:
+        raise UserError(f"extension: expected 0 bp or more, found {extension}")
 
 
 def _read_plain(content: bytes, source: str) -> pd.DataFrame | None:
@@ -83,21 +104,21 @@ def _read_plain(content: bytes, source: str) -> pd.DataFrame | None:
         )
     except pa.ArrowInvalid:
         return None
-    peaks = table.rename_columns(["contig", "start", "end", "offset"][: len(types)]).to_pandas()
-    if not _sound(peaks):
+    peaks = table.rename_columns(["chrom", "start", "end", "offset"][: len(types)]).to_pandas()
+    if not _are_sound(peaks):
         return None
-    return _summits(peaks) if source == "summits" else peaks
+    return _find_summits(peaks) if source == "summits" else peaks
 
 
-def _sound(peaks: pd.DataFrame) -> bool:
+def _are_sound(peaks: pd.DataFrame) -> bool:
     """Tell whether `regions.parse_region` would take all of them, and none is a comment."""
-    names = peaks.contig.cat.categories
+    names = peaks.chrom.cat.categories
     if any(not CONTIG.fullmatch(name) or f"{name}\t".startswith(NOT_REGIONS) for name in names):
         return False
     return bool(((peaks.start >= 0) & (peaks.start < peaks.end) & (peaks.end <= LARGEST_COORDINATE)).all())
 
 
-def _summits(peaks: pd.DataFrame) -> pd.DataFrame | None:
+def _find_summits(peaks: pd.DataFrame) -> pd.DataFrame | None:
     """Return the 1-bp intervals of the summits; None if a peak has none."""
     width = peaks.end - peaks.start
     if "offset" in peaks:
@@ -106,7 +127,7 @@ def _summits(peaks: pd.DataFrame) -> pd.DataFrame | None:
         offset, found = 0, width == 1
     if not found.all():
         return None
-    return pd.DataFrame({"contig": peaks.contig, "start": peaks.start + offset, "end": peaks.start + offset + 1})
+    return pd.DataFrame({"chrom": peaks.chrom, "start": peaks.start + offset, "end": peaks.start + offset + 1})
 
 
 def _read_any(content: bytes, path: Path, source: str) -> pd.DataFrame:
@@ -117,18 +138,18 @@ def _read_any(content: bytes, path: Path, source: str) -> pd.DataFrame:
         if not line or line.isspace() or line.startswith(NOT_REGIONS):
             continue
         try:
-            rows.append(_summit(line) if source == "summits" else parse_region(line))
+            rows.append(_parse_summit(line) if source == "summits" else parse_region(line))
         except ValueError as error:
             problems.append(f"line {number}: {error}")
     if problems:
         expected, advice = EXPECTED[source]
         raise UserError(f"{path}: expected {expected}, found{listing(problems, 5)}\n{advice}")
-    return pd.DataFrame(rows, columns=["contig", "start", "end"]).astype(
-        {"contig": "category", "start": "int64", "end": "int64"}
+    return pd.DataFrame(rows, columns=["chrom", "start", "end"]).astype(
+        {"chrom": "category", "start": "int64", "end": "int64"}
     )
 
 
-def _summit(line: str) -> tuple[str, int, int]:
+def _parse_summit(line: str) -> tuple[str, int, int]:
     """Return contig, start and end of the summit of a line, 1 bp wide; ValueError says why it has none."""
     contig, start, end = parse_region(line)
     fields = line.split("\t") if "\t" in line else line.split()

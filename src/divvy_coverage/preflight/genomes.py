@@ -1,47 +1,43 @@
-"""Whether alignment files, and region sets, are of one genome: told by contigs, once for all files that share them.
-
-Files are given by sample, as `headers` has looked at them.
-"""
+"""Whether alignment files and region sets are of one genome: their contigs tell, once for all files that share them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from divvy_coverage.alignments.headers import Header
-from divvy_coverage.command_line import warn
 from divvy_coverage.intervals.regions import Regions, furthest, misfit
-from divvy_coverage.preflight.sheet import Problem
+from divvy_coverage.preflight.alignment_files import AlignedSample
+from divvy_coverage.problems import Problem
+from divvy_coverage.samples import Sample
 
-GENOME, REGIONS = "genome", "regions"  # kinds of problems
 
+def check_genomes(samples: Sequence[AlignedSample]) -> list[Problem]:
+    """Return an error for each file that is of another genome than those of most samples.
 
-def compare(headers: Mapping[str, Sequence[Header]]) -> list[Problem]:
-    """Return a problem for each file (`headers` has them by sample) of another genome than most samples have.
-
-    That is a file where a contig has another length, or where contigs have other names. Contigs that only some
-    samples have are none.
+    That is a file where a contig has another length, or where contigs have other names. That only some samples have a
+    contig is no error.
     """
-    groups = _groups(headers)
-    texts = _other_lengths(groups) | _other_names(groups)
-    return _problems(GENOME, headers, texts)
+    groups = _group_by_contigs(samples)
+    texts = _find_other_lengths(groups) | _find_other_names(groups)
+    return _list_errors("genome", samples, texts)
 
 
-def fits(regions: Regions, headers: Mapping[str, Sequence[Header]], absent_contigs: str) -> list[Problem]:
-    """Return a problem for each file that a region set does not fit, as `regions.check_contigs` would raise.
+def check_regions(regions: Regions, samples: Sequence[AlignedSample], absent_contigs: str) -> list[Problem]:
+    """Return an error for each file that a region set does not fit, and a warning for each group of like files.
 
-    It is checked once for all files with the same contigs, and so are its warnings given.
+    Errors and warnings are those of `check_contigs`, which is called when samples are counted. `absent_contigs` is
+    "error", or "zero" to allow regions on contigs that a file lacks. Files with the same contigs are checked once.
     """
     reach = furthest(regions)
-    texts = {}
-    for digest, group in _groups(headers).items():
-        if _within(reach, group.contigs, absent_contigs):
+    texts, warnings = {}, []
+    for digest, group in _group_by_contigs(samples).items():
+        if _are_within(reach, group.contigs, absent_contigs):
             continue
-        problem, warning = misfit(regions, group.contigs, absent_contigs)
-        if problem:
-            texts[digest] = problem
+        error, warning = misfit(regions, group.contigs, absent_contigs)
+        if error:
+            texts[digest] = error
         if warning:
-            warn(f"{_some(group.samples)}: {warning}")
-    return _problems(REGIONS, headers, texts)
+            warnings.append(_warn(group.samples, warning))
+    return [*_list_errors("regions", samples, texts), *warnings]
 
 
 @dataclass
@@ -49,30 +45,36 @@ class Group:
     """Contigs, and the samples with files that have just these."""
 
     contigs: Mapping[str, int]
-    samples: list[str]
+    samples: list[Sample]
 
 
-def _groups(headers: Mapping[str, Sequence[Header]]) -> dict[str, Group]:
+def _group_by_contigs(samples: Sequence[AlignedSample]) -> dict[str, Group]:
     """Return the groups by the digest of their contigs, in the order of their first samples."""
     groups: dict[str, Group] = {}
-    for sample, files in headers.items():
-        for digest, contigs in {file.digest: file.contigs for file in files}.items():
-            groups.setdefault(digest, Group(contigs, [])).samples.append(sample)
+    for aligned in samples:
+        for digest, contigs in {header.digest: header.contigs for header in aligned.headers}.items():
+            groups.setdefault(digest, Group(contigs, [])).samples.append(aligned.sample)
     return groups
 
 
-def _problems(kind: str, headers: Mapping[str, Sequence[Header]], texts: Mapping[str, str]) -> list[Problem]:
-    """Return a problem for each file whose digest has a text."""
+def _list_errors(kind: str, samples: Sequence[AlignedSample], texts: Mapping[str, str]) -> list[Problem]:
+    """Return an error for each file whose digest has a text."""
     return [
-        Problem(kind, sample, f"{file.path}: {texts[file.digest]}")
-        for sample, files in headers.items()
-        for file in files
-        if file.digest in texts
+        Problem(aligned.sample.name, aligned.sample.row, kind, "error", f"{header.path}: {texts[header.digest]}")
+        for aligned in samples
+        for header in aligned.headers
+        if header.digest in texts
     ]
 
 
-def _other_lengths(groups: Mapping[str, Group]) -> dict[str, str]:
-    """Say of the groups where a contig has not the length that it has in most samples how they differ."""
+def _warn(samples: Sequence[Sample], text: str) -> Problem:
+    if len(samples) == 1:
+        return Problem(samples[0].name, samples[0].row, "regions", "warning", text)
+    return Problem("", None, "regions", "warning", f"{_name_some(samples)}: {text}")
+
+
+def _find_other_lengths(groups: Mapping[str, Group]) -> dict[str, str]:
+    """Describe, by digest, the groups where a contig has another length than in most samples."""
     votes: dict[str, Counter[int]] = {}
     for group in groups.values():
         for contig, length in group.contigs.items():
@@ -83,25 +85,28 @@ def _other_lengths(groups: Mapping[str, Group]) -> dict[str, str]:
         differing = [contig for contig, length in group.contigs.items() if length != usual[contig]]
         if differing:
             contig = max(differing, key=usual.__getitem__)
-            others = _samples(each for each in groups.values() if each.contigs.get(contig) == usual[contig])
+            others = _join_samples(each for each in groups.values() if each.contigs.get(contig) == usual[contig])
             texts[digest] = (
-                f"{contig} has {group.contigs[contig]} bp, but {usual[contig]} bp in {_some(others)}; "
+                f"{contig} has {group.contigs[contig]} bp, but {usual[contig]} bp in {_name_some(others)}; "
                 f"{len(differing)} of {len(group.contigs)} contigs differ: it is of another genome build; "
                 "align all samples to the same one"
             )
     return texts
 
 
-def _other_names(groups: Mapping[str, Group]) -> dict[str, str]:
-    """Say of the groups whose longest contig is unknown to the samples with the most frequent longest contig so."""
+def _find_other_names(groups: Mapping[str, Group]) -> dict[str, str]:
+    """Describe, by digest, the groups whose contigs have other names than in most samples.
+
+    The longest contig decides: most samples are those with the one that is the longest most often.
+    """
     votes: Counter[str] = Counter()
     for group in groups.values():
-        votes[_longest(group)] += len(group.samples)
+        votes[_find_longest(group)] += len(group.samples)
     most = [group for group in groups.values() if votes.most_common(1)[0][0] in group.contigs]
     known = {contig: None for group in most for contig in group.contigs}
     texts = {}
     for digest, group in groups.items():
-        longest = _longest(group)
+        longest = _find_longest(group)
         if longest not in known:
             hint = ""
             if f"chr{longest}" in known:
@@ -109,32 +114,34 @@ def _other_names(groups: Mapping[str, Group]) -> dict[str, str]:
             elif longest.removeprefix("chr") in known:
                 hint = ": only they have the prefix 'chr'"
             texts[digest] = (
-                f"its contigs ({_few(group.contigs)}) have other names than those ({_few(known)}) of "
-                f"{_some(_samples(most))}{hint}; align all samples to the same genome"
+                f"its contigs ({_list_few(group.contigs)}) have other names than those ({_list_few(known)}) of "
+                f"{_name_some(_join_samples(most))}{hint}; align all samples to the same genome"
             )
     return texts
 
 
-def _samples(groups: Iterable[Group]) -> list[str]:
+def _join_samples(groups: Iterable[Group]) -> list[Sample]:
     return [sample for group in groups for sample in group.samples]
 
 
-def _longest(group: Group) -> str:
+def _find_longest(group: Group) -> str:
     return max(group.contigs, key=group.contigs.__getitem__)
 
 
-def _few(names: Iterable[str]) -> str:
+def _list_few(names: Iterable[str]) -> str:
     """Return the first names of many."""
     names = list(names)
     return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
-def _some(samples: Sequence[str]) -> str:
-    """Return how many samples, and the names of the first."""
-    return f"{len(samples)} samples ({_few(samples)})" if len(samples) > 1 else f"sample {samples[0]}"
+def _name_some(samples: Sequence[Sample]) -> str:
+    """Return how many samples there are, and the names of the first."""
+    if len(samples) == 1:
+        return f"sample {samples[0].name}"
+    return f"{len(samples)} samples ({_list_few(sample.name for sample in samples)})"
 
 
-def _within(reach: Mapping[str, tuple[int, int]], lengths: Mapping[str, int], absent_contigs: str) -> bool:
+def _are_within(reach: Mapping[str, tuple[int, int]], lengths: Mapping[str, int], absent_contigs: str) -> bool:
     """Tell whether all regions lie on contigs of these lengths; `reach` is the furthest of them on each contig."""
     for contig, (start, end) in reach.items():
         length = lengths.get(contig)

@@ -29,7 +29,7 @@ class Fact(NamedTuple):
     digest: str
 
 
-class Cache:
+class HeaderCache:
     """What was found in files, kept between runs in one small file: those that did not change are not read again.
 
     A file has not changed if its size and its time of modification have not. What a run does not ask for is forgotten,
@@ -38,17 +38,17 @@ class Cache:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._facts, self._contigs = _load(path)
+        self._facts, self._contigs = _load_cache(path)
 
     def examine(self, paths: Iterable[Path]) -> tuple[dict[Path, Header], dict[Path, str]]:
         """Examine files; return the headers of those that are sound, and what is wrong with the others."""
         paths = list(dict.fromkeys(paths))
-        stamps = dict(zip(paths, _in_threads(_stamp, paths), strict=True))
+        stamps = dict(zip(paths, _map_in_threads(_get_stamp, paths), strict=True))
         known = {path: self._facts.get(str(path)) for path in paths}
         facts = {path: fact for path, fact in known.items() if fact and fact.stamp == stamps[path] != NO_STAMP}
         changed = [path for path in paths if path not in facts]
         problems: dict[Path, str] = {}
-        for path, found in zip(changed, _in_threads(self._read, changed), strict=True):
+        for path, found in zip(changed, _map_in_threads(self._read, changed), strict=True):
             if isinstance(found, str):
                 problems[path] = found
             else:
@@ -80,7 +80,7 @@ class Cache:
             write_if_changed(self._path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
 
 
-def _load(path: Path) -> tuple[dict[str, Fact], dict[str, Mapping[str, int]]]:
+def _load_cache(path: Path) -> tuple[dict[str, Fact], dict[str, Mapping[str, int]]]:
     """Return facts by path and contigs by digest; nothing if there is no cache, or a damaged one."""
     try:
         checksum, content = path.read_bytes().split(b"\n", 1)
@@ -94,7 +94,7 @@ def _load(path: Path) -> tuple[dict[str, Fact], dict[str, Mapping[str, int]]]:
     return {name: Fact(tuple(stamp), kind, digest) for name, (stamp, kind, digest) in facts.items()}, contigs
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _get_stamp(path: Path) -> tuple[int, int]:
     try:
         status = os.stat(path)
     except OSError:
@@ -102,7 +102,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _in_threads(function: Callable[[Path], Result], paths: Sequence[Path]) -> list[Result]:
+def _map_in_threads(function: Callable[[Path], Result], paths: Sequence[Path]) -> list[Result]:
     """Call a function for each path; while one waits for a shared file system, others go on."""
     chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]
     with ThreadPoolExecutor(THREADS) as pool:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from peppy import Project, Sample
+from peppy import Project
+from peppy import Sample as PeppySample
 from peppy.const import PROJECT_MODIFIERS, SAMPLE_MODIFIERS, SUBSAMPLE_DF_KEY
 from peppy.exceptions import PeppyError
 
@@ -37,11 +38,6 @@ class Row:
     attributes: dict[str, list[str]]  # without the name
     unfilled: dict[str, str]  # derived attribute -> why it is as it was
 
-    @property
-    def label(self) -> str:
-        """What messages call the sample."""
-        return f"{self.name!r} (row {self.number})"
-
 
 @dataclass(frozen=True)
 class Sheet:
@@ -53,26 +49,26 @@ class Sheet:
     strangers: list[str]  # names in the subsample tables that the sample table lacks
 
 
-def load(pep: Path, amendments: Sequence[str] = ()) -> Sheet:
+def read_pep(pep: Path, amendments: Sequence[str] = ()) -> Sheet:
     """Resolve a PEP, or a plain sample table. Raises UserError if it cannot be used as a whole."""
-    _check(pep, amendments)
-    with _peppy(pep) as said:
+    _check_pep(pep, amendments)
+    with _collect_messages(pep) as said:
         project = Project(os.path.abspath(pep), amendments=list(amendments) or None, defer_samples_creation=True)
         problems = [message for message in said if not message.startswith("Config file does not have version")]
     if problems:
         raise UserError(f"{pep}: cannot be read as a PEP:{listing(problems)}")
     folder = Path(os.path.realpath(pep)).parent if pep.is_symlink() else pep.parent  # as peppy does
     project.st_index = project.config.get("sample_table_index") or "sample_name"  # imports and amendments included
-    with _peppy(pep):
-        for table in _tables(pep, project.config):
+    with _collect_messages(pep):
+        for table in _get_tables(pep, project.config):
             _check_table(Path(table))
         _tidy_modifiers(pep, project.config)
         with chdir(folder):  # patterns of derived paths start in the folder, too
-            return _sheet(project, pep, folder)
+            return _build_sheet(project, pep, folder)
 
 
 @contextmanager
-def _peppy(pep: Path) -> Iterator[list[str]]:
+def _collect_messages(pep: Path) -> Iterator[list[str]]:
     """Collect what peppy and pandas say instead of showing it, and make peppy's errors the user's."""
     said: list[str] = []
 
@@ -96,7 +92,7 @@ def _peppy(pep: Path) -> Iterator[list[str]]:
         logger.removeFilter(hear)
 
 
-def _check(pep: Path, amendments: Sequence[str]) -> None:
+def _check_pep(pep: Path, amendments: Sequence[str]) -> None:
     """Refuse what peppy would ignore, or refuse in riddles, before it reads the file."""
     if not pep.is_file():
         what = "a folder" if pep.is_dir() else "no such file"
@@ -129,7 +125,7 @@ def _check_keys(pep: Path, section: str, value: Any, valid: Sequence[str]) -> No
         raise UserError(f"{pep}: {section}: unknown key {', '.join(unknown)}; valid keys: {', '.join(valid)}")
 
 
-def _tables(pep: Path, config: Mapping[str, Any]) -> list[str]:
+def _get_tables(pep: Path, config: Mapping[str, Any]) -> list[str]:
     """Return the paths of the sample table and of the subsample tables."""
     if pep.suffix.lower() in TABLES:
         return [str(pep)]
@@ -181,12 +177,12 @@ def _tidy_modifiers(pep: Path, config: dict[str, Any]) -> None:
     for implication in modifiers.get("imply", []):
         conditions = implication.get("if") if isinstance(implication, dict) else None
         if isinstance(conditions, dict):  # if not, peppy says what is wrong
-            implication["if"] = {key: _words(pep, key, value) for key, value in conditions.items()}
+            implication["if"] = {key: _get_words(pep, key, value) for key, value in conditions.items()}
     if modifiers:
         config[section] = modifiers
 
 
-def _words(pep: Path, key: str, value: Any) -> list[str]:
+def _get_words(pep: Path, key: str, value: Any) -> list[str]:
     """Return the cells that meet a condition of `imply`: one of the words given, from end to end."""
     values = value if isinstance(value, list) else [value]
     if odd := [v for v in values if not isinstance(v, str | int) or isinstance(v, bool)]:
@@ -194,9 +190,9 @@ def _words(pep: Path, key: str, value: Any) -> list[str]:
     return [str(v) for v in values]
 
 
-def _sheet(project: Any, pep: Path, folder: Path) -> Sheet:
+def _build_sheet(project: Any, pep: Path, folder: Path) -> Sheet:
     """Read the tables, and add the attributes in peppy's order."""
-    numbered = [(n, s) for n, s in enumerate(project.load_samples(), start=1) if any(_attributes(s).values())]
+    numbered = [(n, s) for n, s in enumerate(project.load_samples(), start=1) if any(_get_attributes(s).values())]
     if not numbered:
         raise UserError(f"{pep}: expected at least one sample, found none; the sample table holds no rows")
     numbers, samples = zip(*numbered, strict=True)
@@ -212,20 +208,20 @@ def _sheet(project: Any, pep: Path, folder: Path) -> Sheet:
     for sample in samples if name in attributes else ():
         _derive(sample, [name], sources)
     _check_names(pep, samples, name)
-    strangers = _merge(pep, samples, project[SUBSAMPLE_DF_KEY] or [], name)
+    strangers = _merge_subsamples(pep, samples, project[SUBSAMPLE_DF_KEY] or [], name)
     unfilled = [_derive(sample, [a for a in attributes if a != name], sources) for sample in samples]
     rows = []
     for number, sample, problems in zip(numbers, samples, unfilled, strict=True):
-        values = _attributes(sample)
+        values = _get_attributes(sample)
         rows.append(Row(number, " ".join(values.pop(name, [])), values, problems))
     return Sheet(rows, name, folder, strangers)
 
 
-def _attributes(sample: Any) -> dict[str, list[str]]:
-    return {str(key): _values(value) for key, value in sample.items() if not str(key).startswith("_")}
+def _get_attributes(sample: Any) -> dict[str, list[str]]:
+    return {str(key): _get_values(value) for key, value in sample.items() if not str(key).startswith("_")}
 
 
-def _values(value: Any) -> list[str]:
+def _get_values(value: Any) -> list[str]:
     """Return the values of an attribute, without those that are empty, which may be None, NaN or blanks."""
     values = value if isinstance(value, list) else [value]
     return [text for v in values if v is not None and v == v and (text := str(v)).strip()]
@@ -234,14 +230,14 @@ def _values(value: Any) -> list[str]:
 def _check_names(pep: Path, samples: Sequence[Any], name: str) -> None:
     if any(name in sample for sample in samples):
         return
-    columns = ", ".join(repr(column) for column in _attributes(samples[0]))
+    columns = ", ".join(repr(column) for column in _get_attributes(samples[0]))
     raise UserError(
         f"{pep}: no column {name!r}, which has to hold the names of the samples; found: {columns} ({SEPARATED};"
         " sample_table_index in the PEP names another column)"
     )
 
 
-def _merge(pep: Path, samples: Sequence[Any], tables: Sequence[Any], name: str) -> list[str]:
+def _merge_subsamples(pep: Path, samples: Sequence[Any], tables: Sequence[Any], name: str) -> list[str]:
     """Give samples the values of their rows in the subsample tables; return the names that no sample has."""
     names = {sample.get(name) for sample in samples}
     strangers: dict[str, None] = {}
@@ -251,7 +247,7 @@ def _merge(pep: Path, samples: Sequence[Any], tables: Sequence[Any], name: str) 
             raise UserError(f"{pep}: a subsample table has no column {name!r}; found: {columns} ({SEPARATED})")
         rows: dict[str, list[dict[str, str]]] = {}
         for number, record in enumerate(table.to_dict("records")):
-            filled = {key: value for key, value in record.items() if _values(value)}
+            filled = {key: value for key, value in record.items() if _get_values(value)}
             if filled:
                 rows.setdefault(filled.pop(name, ""), []).append({"subsample_name": str(number)} | filled)
         strangers |= dict.fromkeys(key for key in rows if key not in names)
@@ -266,12 +262,12 @@ def _derive(sample: Any, attributes: Sequence[str], sources: Mapping[str, Any]) 
     """Replace sources by what they give for the sample; return the attributes for which that cannot be, and why."""
     unfilled = {}
     for attribute in attributes:
-        if not _values(sample.get(attribute)):
+        if not _get_values(sample.get(attribute)):
             continue
         given = sample[attribute]
         derived: list[Any] = []
-        for part in _parts(sample, given) if isinstance(given, list) else [sample]:
-            values, problem = _from_source(part, attribute, sources)
+        for part in _split_subsamples(sample, given) if isinstance(given, list) else [sample]:
+            values, problem = _fill_source(part, attribute, sources)
             derived += values
             if problem:
                 unfilled[attribute] = problem
@@ -279,7 +275,7 @@ def _derive(sample: Any, attributes: Sequence[str], sources: Mapping[str, Any]) 
     return unfilled
 
 
-def _from_source(sample: Any, attribute: str, sources: Mapping[str, Any]) -> tuple[list[Any], str]:
+def _fill_source(sample: Any, attribute: str, sources: Mapping[str, Any]) -> tuple[list[Any], str]:
     """Return what the source that an attribute names gives; if nothing, the attribute as it is, and why."""
     key = str(sample[attribute])
     if key not in sources:
@@ -291,8 +287,8 @@ def _from_source(sample: Any, attribute: str, sources: Mapping[str, Any]) -> tup
     return found if isinstance(found, list) else [found], ""
 
 
-def _parts(sample: Any, keys: Sequence[Any]) -> list[Any]:
+def _split_subsamples(sample: Any, keys: Sequence[Any]) -> list[Any]:
     """Split a sample whose subsamples name a source each: a subsample has its values of what is given as often."""
     items = {key: value for key, value in sample.items() if not str(key).startswith("_")}
     many = {key: value for key, value in items.items() if isinstance(value, list) and len(value) == len(keys)}
-    return [Sample(items | {key: value[i] for key, value in many.items()}) for i in range(len(keys))]
+    return [PeppySample(items | {key: value[i] for key, value in many.items()}) for i in range(len(keys))]

@@ -1,0 +1,325 @@
+"""All checks of the inputs together: what stops a run, what excludes a sample, and what is written."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import preflight
+from divvy_coverage.errors import UserError
+from divvy_coverage.preflight.checks import CheckedInputs, check_inputs
+from divvy_coverage.problems import read_problems
+from helpers import write_bam, write_sheet
+
+PEAKS = {"a": "chr1\t100\t200\n", "b": "chr1\t150\t300\n", "c": "chr1\t5000\t5100\n"}
+CONSENSUS = {"source": "peaks", "extension": 250, "min_samples": 1, "group": ""}
+TABLES = ("samples.tsv", "excluded_samples.tsv", "warnings.tsv")
+
+Run = Callable[..., CheckedInputs]
+
+
+@pytest.fixture(scope="module")
+def bam(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BAM file with one contig."""
+    path = tmp_path_factory.mktemp("bam") / "sound.bam"
+    write_bam(path, {"chr1": 10_000}, [("r", 0, "chr1", 5, "50M", 60)])
+    return path
+
+
+@pytest.fixture
+def check(tmp_path: Path, bam: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Check the samples a, b and c with their peaks, over given regions; keywords change the configuration."""
+    monkeypatch.chdir(tmp_path)
+    for name, lines in PEAKS.items():
+        shutil.copy(bam, f"{name}.bam")
+        Path(f"{name}.bed").write_text(lines)
+    Path("regions.bed").write_text("chr1\t0\t1000\n")
+    sheet("abc")
+
+    def run(permissive: bool = False, **region_sets: dict[str, Any]) -> CheckedInputs:
+        return check_inputs(config(permissive, region_sets or {"given": {"bed": "regions.bed"}}), Path("results"))
+
+    return run
+
+
+def config(permissive: bool, region_sets: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    defaults = {"bed": "", "consensus": CONSENSUS, "blacklist": "", "contigs": ""}
+    return {
+        "pep": "samples.csv",
+        "amendments": [],
+        "samples": {"bam": "bam", "peaks": "peaks", "toggle": "toggle", "label": "label"},
+        "permissive": permissive,
+        "regions": {name: defaults | settings for name, settings in region_sets.items()},
+        "counting": {"absent_contigs": "error"},
+    }
+
+
+def sheet(names: Sequence[str], column: str = "peaks") -> None:
+    write_sheet(Path("samples.csv"), [{"sample_name": n, "bam": f"{n}.bam", column: f"{n}.bed"} for n in names])
+
+
+def excluded() -> list[tuple[str, str, str]]:
+    """Return sample, row and kind of each row of the table of excluded samples."""
+    return [
+        (row["sample_name"], row["row"], row["kind"]) for row in read_problems(Path("results/excluded_samples.tsv"))
+    ]
+
+
+def test_sound_inputs_give_the_tables_that_jobs_read(check: Run) -> None:
+    checked = check()
+    assert [sample.name for sample in checked.samples] == ["a", "b", "c"]
+    assert (checked.errors, checked.warnings, checked.list_messages(Path("results"))) == ([], [], [])
+    assert Path("results/samples.tsv").read_text().splitlines()[:2] == ["sample_name\tbam\tpeaks", "a\ta.bam\ta.bed"]
+    assert Path("results/warnings.tsv").read_text() == "sample_name\trow\tkind\tproblem\n"
+    assert not Path("results/excluded_samples.tsv").exists()
+    assert Path("results/regions/given.bed").read_text() == "chr1\t0\t1000\n"
+
+
+def test_an_empty_column_of_peaks_stays_in_the_table(check: Run) -> None:
+    for name in PEAKS:
+        Path(f"{name}.bed").unlink()
+    write_sheet(Path("samples.csv"), [{"sample_name": "a", "bam": "a.bam", "peaks": "", "group": "x"}])
+    check()
+    assert Path("results/samples.tsv").read_text() == "sample_name\tbam\tpeaks\tgroup\na\ta.bam\t\tx\n"
+
+
+def test_files_are_rewritten_only_if_they_change(check: Run) -> None:
+    Path("b.bam").unlink()
+    Path("regions.bed").write_text("chr1\t0\t1000\n" * 2)
+    sets = {"given": {"bed": "regions.bed"}, "made": {}}
+
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
+
+    check(permissive=True, **sets)
+    first = times()
+    assert {path.name for path in first} >= {*TABLES, "given.bed", "made.bed", "made.support.parquet"}
+    check(permissive=True, **sets)
+    assert times() == first
+
+
+def break_four_samples(bam: Path) -> None:
+    """Give samples mistakes that are found at different stages; `c` and `f` are sound."""
+    Path("a.bam").write_bytes(bam.read_bytes()[:-28])
+    Path("b.bam").unlink()
+    write_bam(Path("d.bam"), {"1": 10_000}, [])
+    for name in "ef":
+        shutil.copy(bam, f"{name}.bam")
+    names = {"a": "a", "b": "b", "d": "d", "h h": "e", "c": "c", "f": "f"}
+    write_sheet(Path("samples.csv"), [{"sample_name": name, "bam": f"{file}.bam"} for name, file in names.items()])
+
+
+def test_all_errors_are_listed_by_kind_and_nothing_is_started(check: Run, bam: Path) -> None:
+    break_four_samples(bam)
+    with pytest.raises(UserError) as error:
+        check()
+    first, *lines = str(error.value).splitlines()
+    assert "4 problems with 4 samples" in first
+    assert "`permissive: true`" in first
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "names (1):",
+        "paths (1):",
+        "alignment files (1):",
+        "genome (1):",
+    ]
+    for place in ("'h h' (row 4)", "'b' (row 2)", "'a' (row 1)", "'d' (row 3)"):
+        assert f"\n  {place}: " in str(error.value)
+    assert not any(Path("results", name).exists() for name in TABLES)
+
+
+def test_permissive_excludes_samples_and_lists_them_by_their_names(check: Run, bam: Path) -> None:
+    break_four_samples(bam)
+    checked = check(permissive=True)
+    assert [sample.name for sample in checked.samples] == ["c", "f"]
+    expected = [("h h", "4", "names"), ("b", "2", "paths"), ("a", "1", "alignment files"), ("d", "3", "genome")]
+    assert excluded() == expected
+    (message,) = checked.list_messages(Path("results"))
+    assert message.startswith("4 samples excluded, 2 remain; results/excluded_samples.tsv")
+    assert "'d' (row 3): d.bam" in message
+    assert read_problems(Path("results/warnings.tsv")) == []
+    sheet("c")
+    check(permissive=True)
+    assert not Path("results/excluded_samples.tsv").exists()
+
+
+def test_permissive_stops_if_no_sample_is_left(check: Run) -> None:
+    sheet(["gone", "nor"])
+    with pytest.raises(UserError, match=r"every sample has a problem, so none is left[\s\S]*gone\.bam"):
+        check(permissive=True)
+
+
+def test_a_sample_that_is_excluded_for_its_peaks_has_no_part_in_other_region_sets(check: Run) -> None:
+    Path("b.bed").write_text("chr1\t10\t5\n")
+    checked = check(permissive=True, given={"bed": "regions.bed"}, made={})
+    assert [sample.name for sample in checked.samples] == ["a", "c"]
+    assert excluded() == [("b", "2", "peaks")]
+    assert Path("results/regions/made.bed").read_text() == "chr1\t100\t200\nchr1\t5000\t5100\n"
+
+
+@pytest.mark.parametrize("permissive", [False, True])
+def test_what_is_wrong_with_all_region_sets_is_told_at_once_and_never_excludes_samples(
+    check: Run, permissive: bool
+) -> None:
+    Path("b.bam").unlink()
+    Path("bad.bed").write_text("chr1\t5\t5\nchr1\t6\t5\n")
+    with pytest.raises(UserError) as error:
+        check(
+            permissive,
+            gone={"bed": "gone.bed"},
+            bad={"bed": "bad.bed"},
+            few={"consensus": CONSENSUS | {"min_samples": 3}},
+        )
+    message = str(error.value)
+    for essential in (
+        "4 problems",
+        "regions (3)",
+        "gone.bed: cannot be read",
+        "bad.bed: expected",
+        "line 2: start > end",
+        "regions.few: min",
+    ):
+        assert essential in message
+    assert "permissive" not in message  # it would not help
+    assert "\n      line 1: " in message  # below the problem that it belongs to
+    assert not Path("results/samples.tsv").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "essential"),
+    [
+        ("chr2\t0\t10", "lacks 1 of the region set's contigs: chr2"),
+        ("1\t0\t10", "the regions lack the prefix 'chr'"),
+        ("chr1\t20000\t20010", "another genome build"),
+    ],
+)
+def test_regions_of_another_genome_are_a_problem_of_each_sample(check: Run, row: str, essential: str) -> None:
+    Path("regions.bed").write_text(f"{row}\n")
+    with pytest.raises(UserError) as error:
+        check()
+    assert "3 problems with 3 samples" in str(error.value)
+    assert "\nregions (3):\n  'a' (row 1): a.bam: " in str(error.value)
+    assert str(error.value).count(essential) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "essentials"),
+    [
+        ("", ["at least one peak"]),
+        ("chr1\t10\t5\n", ["line 1", "start > end"]),
+        ("chr1\t10\n", ["line 1"]),
+    ],
+)
+def test_peak_files_that_cannot_be_used(check: Run, content: str, essentials: list[str]) -> None:
+    Path("b.bed").write_text(content)
+    with pytest.raises(UserError) as error:
+        check(made={})
+    for essential in ("peaks (1)", "'b' (row 2): b.bed: ", *essentials):
+        assert essential in str(error.value)
+
+
+def test_whole_peaks_have_no_summits(check: Run) -> None:
+    with pytest.raises(UserError, match=r"peaks \(3\):\n  'a' \(row 1\): a\.bed: [\s\S]*set source: peaks"):
+        check(made={"consensus": CONSENSUS | {"source": "summits"}})
+
+
+def test_one_file_under_two_names(check: Run) -> None:
+    write_sheet(Path("samples.csv"), [{"sample_name": name, "bam": "a.bam"} for name in ("one", "two")])
+    with pytest.raises(UserError) as error:
+        check()
+    for essential in ("duplicate bam (2)", "'one' (row 1)", "'two' (row 2)", "a.bam"):
+        assert essential in str(error.value)
+
+
+def test_all_bad_samples_are_named(check: Run) -> None:
+    names = [f"gone_{i}" for i in range(5)]
+    sheet(names)
+    with pytest.raises(UserError) as error:
+        check()
+    for essential in (*names, "no such file", "10 problems with 5 samples"):
+        assert essential in str(error.value)
+
+
+def test_warnings_are_rows_of_a_table_and_stop_nothing(check: Run) -> None:
+    Path("regions.bed").write_text("chr1\t0\t20000\nchr1\t0\t20000\n")
+    sheet("abc", "Peaks")
+    checked = check(given={"bed": "regions.bed"})
+    assert len(checked.samples) == 3
+    rows = read_problems(Path("results/warnings.tsv"))
+    assert [(row["sample_name"], row["row"], row["kind"]) for row in rows] == [
+        ("", "", "columns"),
+        ("", "", "regions"),
+        ("", "", "regions"),
+    ]
+    assert "'Peaks' is not 'peaks'" in rows[0]["problem"]
+    assert "1 exact duplicates" in rows[1]["problem"]
+    assert rows[2]["problem"].startswith("3 samples (a, b, c): 1 regions end beyond")
+    assert [warning.text for warning in checked.warnings] == [row["problem"] for row in rows]
+    assert checked.list_messages(Path("results")) == [row["problem"] for row in rows]
+
+
+def test_warnings_of_a_consensus_are_kept_also_if_it_is_not_made_anew(
+    check: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("blacklist.bed").write_text("chrUn\t0\t10\nchrUn\t0\t10\n")
+    write_sheet(
+        Path("samples.csv"), [{"sample_name": n, "bam": f"{n}.bam", "peaks": "a.bed" * (n == "a")} for n in "abc"]
+    )
+    first = check(made={"blacklist": "blacklist.bed"}).warnings
+    assert [warning.kind for warning in first] == ["peaks", "regions", "blacklist"]
+    assert "2 of 3 samples have no peaks" in first[0].text
+    assert "1 exact duplicates" in first[1].text
+    assert "no contig in common" in first[2].text
+    with monkeypatch.context() as patch:
+        patch.setattr("divvy_coverage.peaks.sample_peaks.read_sample_peaks", None)  # nothing is read again
+        assert check(made={"blacklist": "blacklist.bed"}).warnings == first
+    Path("results/regions/made.consensus.json").write_text('{"warnings": ["old"]}')
+    assert check(made={"blacklist": "blacklist.bed"}).warnings == first
+    Path("blacklist.bed").write_text("chr1\t9000\t9001\n")
+    assert [warning.kind for warning in check(made={"blacklist": "blacklist.bed"}).warnings] == ["peaks"]
+
+
+def test_an_error_lists_the_warnings_too(check: Run) -> None:
+    Path("b.bam").unlink()
+    sheet("abc", "Peaks")
+    with pytest.raises(UserError) as error:
+        check()
+    assert str(error.value).splitlines()[-1].startswith("warning: samples.csv: 'Peaks' is not 'peaks'")
+
+
+def test_a_consensus_keeps_only_the_contigs_that_are_wanted(check: Run) -> None:
+    with pytest.raises(UserError, match=r"regions\.made: contigs: expected an expression .* which have chr1"):
+        check(made={"contigs": "[0-9]+"})
+    check(made={"contigs": "chr[0-9]+"})
+    assert Path("results/regions/made.bed").read_text() == "chr1\t100\t300\nchr1\t5000\t5100\n"
+
+
+def test_peaks_that_the_configuration_does_not_name_are_not_used(check: Run) -> None:
+    settings = config(False, {"made": {}})
+    settings["samples"]["peaks"] = ""
+    with pytest.raises(UserError, match=r"regions\.made: no sample has peaks to make regions of"):
+        check_inputs(settings, Path("results"))
+
+
+def test_the_command_line_prints_each_warning_on_a_line(check: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("regions.bed").write_text("chr1\t0\t20000\nchr1\t0\t20000\n")
+    Path("config.json").write_text(json.dumps(config(False, {"given": {"bed": "regions.bed"}})))
+    preflight.main(["--config", "config.json", "--results", "results"])
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert [line.partition(": ")[0] for line in said.err.splitlines()] == ["warning", "warning"]
+    for content in ("{", "[]"):
+        Path("config.json").write_text(content)
+        with pytest.raises(UserError, match=r"config\.json: expected a configuration as JSON"):
+            preflight.main(["--config", "config.json", "--results", "results"])
+
+
+def test_the_checks_need_no_large_library_for_given_regions() -> None:
+    names = ("numba", "pandas", "peppy", "pyarrow", "pysam")
+    code = f"import sys, divvy_coverage.preflight.checks; print([name for name in {names} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
