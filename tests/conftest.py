@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from divvy_coverage.demo.files import write_project
-
 import one_host_sge
 import one_host_slurm
-from helpers import BIN, CLONE, DATA, need, script, succeed
+from divvy_coverage.demo.files import write_project
+from helpers import BIN, DATA, need
 from one_host_sge import OneHostGridEngine
 from one_host_slurm import OneHostSlurm
 

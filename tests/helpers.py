@@ -1,7 +1,9 @@
 """What the tests share: paths, real data, tiny BAM files, and runs of Snakemake."""
 
+import contextlib
 import csv
-import json
+import importlib
+import io
 import os
 import shutil
 import signal
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ import numpy as np
 import pysam
 import pytest
 import yaml
+
+from divvy_coverage.command_line import run
 
 CLONE = Path(__file__).resolve().parents[1]
 SNAKEFILE = CLONE / "workflow" / "Snakefile"
@@ -82,8 +87,15 @@ def refuse(done: subprocess.CompletedProcess[str], *essentials: str) -> str:
 
 
 def script(name: str, *options: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run one of the scripts in `folder`."""
-    return command(sys.executable, CLONE / "scripts" / name, *options, folder=folder)
+    """Run one of the scripts in `folder`, in this process, as starting Python takes longer than most of them."""
+    printed = io.StringIO()
+    words = [str(option) for option in options]
+    with contextlib.chdir(folder), redirect_stdout(printed), redirect_stderr(printed):
+        try:
+            status = run(importlib.import_module(name.removesuffix(".py")).main, words)
+        except SystemExit as end:  # of argparse
+            status = int(end.code or 0)
+    return subprocess.CompletedProcess([name, *words], status, printed.getvalue())
 
 
 def in_r(code: str, folder: Path, *packages: str) -> str:
@@ -174,33 +186,27 @@ def bgzf(content: bytes, size: int = 65_280) -> bytes:
 
 
 def write_cohort(folder: Path, counts: np.ndarray, names: Sequence[str] = (), counted: Sequence[int] = ()) -> Any:
-    """Write the coverage of samples with these counts (regions × samples) as coverage.py does, and return the cohort.
+    """Write the coverage of samples with these counts (regions × samples) as counting does, and return the cohort.
 
     Regions are of 100, 110, 120 … bp; `counted` is what was counted of each sample in all (twice its counts).
     """
-    from divvy_coverage.counting.definition import Counting, sha256
-    from divvy_coverage.intervals.regions import read_bed
-    from divvy_coverage.matrix.cohort import read_cohort  # of the scripts, which only tests can import
+    from divvy_coverage.counting.definition import Counting
+    from divvy_coverage.counting.sample_files import describe, write_sample
+    from divvy_coverage.matrix.cohort import read_cohort
 
     names = names or [f"s{number}" for number in range(counts.shape[1])]
     bed, table, coverage = folder / "r.bed", folder / "s.tsv", folder / "cov"
     coverage.mkdir(parents=True)
     bed.write_text("".join(f"chr1\t{50_000 * i}\t{50_000 * i + 100 + 10 * i}\n" for i in range(len(counts))))
     table.write_text("sample_name\n" + "".join(f"{name}\n" for name in names))
-    described = {"number": len(counts), "sha256": read_bed(bed).sha256()}
+    cohort = read_cohort(table, bed, coverage)
     for column, name in enumerate(names):
         column_counts = np.ascontiguousarray(counts[:, column], np.int32)
         total = int(column_counts.sum(dtype=np.int64))
-        np.save(coverage / f"{name}.npy", column_counts)
         statistics = {"alignments": 3 * total, "counted": counted[column] if len(counted) else 2 * total, "frip": None}
-        description = {
-            "regions": described,
-            "counting": Counting().describe(),
-            "counts": {"sum": total, "sha256": sha256(column_counts)},
-            "statistics": statistics,
-        }
-        (coverage / f"{name}.stats.json").write_text(json.dumps(description))
-    return read_cohort(table, bed, coverage)
+        description = describe([], cohort.regions, Counting(), column_counts, {"statistics": statistics})
+        write_sample(coverage / f"{name}.npy", coverage / f"{name}.stats.json", column_counts, description)
+    return cohort
 
 
 def tiny_project(folder: Path, samples: Sequence[str] = ("a", "b"), bam_folder: str = "bam") -> None:

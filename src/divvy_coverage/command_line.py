@@ -1,7 +1,9 @@
 """What every command line shares: the exit status, and messages on stderr."""
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from divvy_coverage.errors import UserError
 
@@ -21,3 +23,11 @@ def run(main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None
 def warn(message: str) -> None:
     """Print a warning to stderr."""
     print(f"warning: {message}", file=sys.stderr)
+
+
+def add_cohort_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the counts of all samples."""
+    add = parser.add_argument
+    add("--samples", type=Path, required=True, help="table with a column sample_name; gives the columns")
+    add("--regions", type=Path, required=True, help="region set; gives the rows")
+    add("--coverage", type=Path, required=True, help="folder with <sample>.npy and <sample>.stats.json")

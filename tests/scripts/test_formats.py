@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -23,8 +23,10 @@ from hypothesis import strategies as st
 
 import collect_coverage as collect
 from divvy_coverage.matrix import formats
+from divvy_coverage.matrix.collecting import collect_coverage, write_matrix
 from divvy_coverage.matrix.normalization import METHODS, fit
-from divvy_coverage.preflight.sheet import write_table
+from divvy_coverage.matrix.tables import infer_type
+from divvy_coverage.samples import Sample, write_samples
 from helpers import CLONE, command, in_r, script, succeed, write_cohort
 
 NAMES = ["zeta", "1e5", "007", "NA", "nan", "null", "None", "T", "-1"]
@@ -45,11 +47,7 @@ ATTRIBUTES: dict[str, list[str]] = {
     "": ["no name"] * 9,
     "nul": ["a\0b"] * 9,
 }
-PROVENANCE = {
-    "version": "0.1.0",
-    "command": "snakemake 'ü'\n% \"quoted\" " + "x" * 3000,
-    "config": {"b": [1], "a": None},
-}
+LONG = {"b": "'ü'\n% \"quoted\" " + "x" * 3000, "a": {"b": [1], "a": None}}
 INPUTS = ["--samples", "s.tsv", "--regions", "r.bed", "--coverage", "cov", "--stats", "stats.tsv"]
 
 
@@ -68,17 +66,17 @@ class Written:
 
 
 def options(kind: str, out: str) -> list[str]:
-    return [*INPUTS, "--region-stats", "regions.tsv.gz", "--provenance", "p.json", "--kind", kind, "--out", out]
+    return [*INPUTS, "--region-stats", "regions.tsv.gz", "--kind", kind, "--out", out]
 
 
 def prepare(folder: Path, counts: np.ndarray, method: str = "log2cpm") -> Written:
-    """Write everything that collect.py reads."""
+    """Write everything that collect_coverage.py reads."""
     names = NAMES[: counts.shape[1]] if counts.shape[1] <= len(NAMES) else []
     sizes = [1_000_003 + 7 * number for number in range(counts.shape[1])]
     cohort = write_cohort(folder, counts, names, sizes)
     sheet = [{k: v[i].split("\n") if v[i] else [] for k, v in ATTRIBUTES.items()} for i in range(len(names))]
     if names:
-        write_table([{"sample_name": [name]} | row for name, row in zip(names, sheet, strict=True)], folder / "s.tsv")
+        write_samples([Sample(name, attributes=row) for name, row in zip(names, sheet, strict=True)], folder / "s.tsv")
     tables = [
         "--region-stats",
         "regions.tsv.gz",
@@ -89,8 +87,7 @@ def prepare(folder: Path, counts: np.ndarray, method: str = "log2cpm") -> Writte
         "--summary",
         "sum.json",
     ]
-    succeed(script("summarize.py", *INPUTS, *tables, "--normalization", method, folder=folder))
-    (folder / "p.json").write_text(json.dumps(PROVENANCE))
+    succeed(script("summarize_coverage.py", *INPUTS, *tables, "--normalization", method, folder=folder))
     stats = pd.read_csv(folder / "stats.tsv", sep="\t")
     factors = [stats[name].to_numpy() for name in ("library_size", "size_factor", "tmm_factor")]
     normalization = fit(method, cohort, *factors)
@@ -109,7 +106,7 @@ def write_all(folder: Path, shape: tuple[int, int]) -> Written:
     prepared = prepare(folder, counts)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(formats, "BLOCK", 5 * 4 * shape[1])  # five rows of counts, two of normalised values
+        patch.setattr(formats, "BLOCK", 5 * 4 * shape[1])  # five rows of counts, two of normalized values
         patch.setattr(formats, "CSV_BATCH", 3 * shape[1])
         for kind in ("raw", "norm"):
             for suffix in formats.WRITERS:
@@ -284,7 +281,7 @@ def test_anndata_has_the_statistics_of_regions(many: Written, readers: Path) -> 
     assert columns["support"] == [None] * len(names)
 
 
-def test_anndata_has_the_counts_beside_normalised_values(many: Written, readers: Path) -> None:
+def test_anndata_has_the_counts_beside_normalized_values(many: Written, readers: Path) -> None:
     raw, norm = (observed(many.folder / f"matrix_{kind}.h5ad", readers) for kind in ("raw", "norm"))
     assert (raw["uns"]["normalization"], norm["uns"]["normalization"]) == ("none", "log2cpm")
     assert (raw["type"], raw["layers"]) == ("int32", {})
@@ -318,10 +315,19 @@ def described(path: Path) -> dict:
 def test_files_tell_how_they_were_made(many: Written, suffix: str, kind: str, method: str) -> None:
     found = described(many.folder / f"matrix_{kind}{suffix}")
     about = found.pop("matrix")
-    assert found == PROVENANCE
+    assert found.keys() == {"version", "software", "samples_sha256"}
     assert (about["normalization"], about["regions"]) == (method, len(many.regions))
     assert about["regions_sha256"] == hashlib.sha256((many.folder / "r.bed").read_bytes()).hexdigest()
     assert about["counting"]["exclude_flags"] == 3844
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".h5ad", ".mtx.gz"])
+def test_metadata_of_any_length_and_content_are_kept(many: Written, suffix: str) -> None:
+    paths = (many.folder / name for name in ("s.tsv", "r.bed", "cov", "stats.tsv", "regions.tsv.gz"))
+    matrix = replace(collect_coverage(*paths, "none"), metadata=LONG)
+    path = many.folder / f"long{suffix}"
+    write_matrix(matrix, path)
+    assert described(path) == LONG
 
 
 @pytest.mark.parametrize("kind", ["raw", "norm"])
@@ -329,13 +335,13 @@ def test_files_tell_how_they_were_made(many: Written, suffix: str, kind: str, me
 def test_the_same_matrix_gives_the_same_bytes(many: Written, suffix: str, kind: str) -> None:
     first, second = (many.folder / f"{which}{suffix}" for which in ("first", "second"))
     for out in (first, second):
-        succeed(script("collect.py", *options(kind, out.name), folder=many.folder))
+        succeed(script("collect_coverage.py", *options(kind, out.name), folder=many.folder))
     assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["raw", "norm"])
 def test_a_csv_does_not_depend_on_blocks(many: Written, kind: str) -> None:
-    succeed(script("collect.py", *options(kind, "whole.csv.gz"), folder=many.folder))
+    succeed(script("collect_coverage.py", *options(kind, "whole.csv.gz"), folder=many.folder))
     blocks, whole = (
         gzip.decompress((many.folder / f"{name}.csv.gz").read_bytes()) for name in (f"matrix_{kind}", "whole")
     )
@@ -343,7 +349,7 @@ def test_a_csv_does_not_depend_on_blocks(many: Written, kind: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_each_normalisation_is_the_same_in_all_formats(
+def test_each_normalization_is_the_same_in_all_formats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     counts = np.random.default_rng(8).poisson(2, (40, 4))
@@ -365,7 +371,7 @@ def test_each_normalisation_is_the_same_in_all_formats(
 )
 def test_numbers_are_spelled_exactly(values: list[float]) -> None:
     whole = isinstance(values[0], int)
-    spelled = formats.spelled(np.array(values, np.int32 if whole else np.float64))
+    spelled = formats.spell(np.array(values, np.int32 if whole else np.float64))
     assert [(int if whole else float)(text) for text in spelled.to_pylist()] == values
 
 
@@ -385,13 +391,13 @@ def test_numbers_are_spelled_exactly(values: list[float]) -> None:
     ],
 )
 def test_numbers_are_told_from_names(cells: list[str], found: list) -> None:
-    assert collect.typed(cells).to_pylist() == found
+    assert infer_type(cells).to_pylist() == found
 
 
 def test_a_killed_collect_leaves_no_half_file_and_the_next_cleans_up(tmp_path: Path) -> None:
     prepare(tmp_path, np.random.default_rng(2).poisson(5, (40_000, 100)))
     out = "m.csv.gz"
-    words = [sys.executable, str(CLONE / "scripts" / "collect.py"), *options("norm", out)]
+    words = [sys.executable, str(CLONE / "scripts" / "collect_coverage.py"), *options("norm", out)]
     with subprocess.Popen(words, cwd=tmp_path) as process:
         while not list(tmp_path.glob(".*")):
             assert process.poll() is None, "ended before it could be killed"
@@ -401,7 +407,7 @@ def test_a_killed_collect_leaves_no_half_file_and_the_next_cleans_up(tmp_path: P
     assert not (tmp_path / out).exists()
     (tmp_path / f".another.{out}").touch()
     assert len(list(tmp_path.glob(f".*{out}"))) == 2
-    succeed(script("collect.py", *options("norm", out), folder=tmp_path))
+    succeed(script("collect_coverage.py", *options("norm", out), folder=tmp_path))
     assert (tmp_path / out).exists()
     assert [path.name for path in tmp_path.glob(".*")] == [f".another.{out}"]
 
@@ -411,5 +417,5 @@ def test_more_samples_than_files_can_be_open(tmp_path: Path) -> None:
     few = 'ulimit -n 50; exec "$@"'
     for kind in ("raw", "norm"):
         for suffix in formats.WRITERS:
-            words = [sys.executable, CLONE / "scripts" / "collect.py", *options(kind, f"{kind}{suffix}")]
+            words = [sys.executable, CLONE / "scripts" / "collect_coverage.py", *options(kind, f"{kind}{suffix}")]
             succeed(command("bash", "-c", few, "bash", *words, folder=tmp_path))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import time
 from datetime import datetime
@@ -16,7 +15,6 @@ import pytest
 from snakemake import __version__ as snakemake_version
 
 from helpers import (
-    CLONE,
     MATRIX,
     SNAKEFILE,
     jobs,
@@ -128,7 +126,9 @@ def test_only_the_file_that_is_missing_is_collected_again(project: Path) -> None
     succeed(snakemake(project, "--cores", "2"))
     (project / "results/matrix/peaks.matrix_norm.parquet").unlink()
     printed = succeed(snakemake(project, "--cores", "2"))
-    assert [jobs(printed, rule) for rule in ("measure_coverage", "summarize_coverage", "collect_coverage", "make_report")] == [0, 0, 1, 0]
+    assert [
+        jobs(printed, rule) for rule in ("measure_coverage", "summarize_coverage", "collect_coverage", "make_report")
+    ] == [0, 0, 1, 0]
 
 
 def test_a_new_sample_costs_one_job_and_the_collect(project: Path) -> None:

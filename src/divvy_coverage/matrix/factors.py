@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from divvy_coverage.arrays import Counts, Floats, Integers
 from divvy_coverage.matrix.cohort import Cohort
 
-Counts = NDArray[np.int32]
-Integers = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
 # the defaults of edgeR::calcNormFactors
-TRIM_RATIOS = 0.3  # share of regions left out at both ends of the log ratios
+TRIM_RATIOS = 0.3  # fraction of regions excluded at both ends of the log ratios
 TRIM_MEANS = 0.05  # and of the mean log counts
 NO_UPPER_QUARTILE = 1e-20  # of most samples: the reference is then chosen otherwise
 SAME_RATIOS = 1e-6  # log ratios all below it: as good as the reference
@@ -56,7 +53,7 @@ def tmm_factors(cohort: Cohort, library_sizes: NDArray[Any]) -> Floats:
 
     As edgeR::calcNormFactors(counts, library_sizes), with its defaults (Robinson and Oshlack 2010,
     doi:10.1186/gb-2010-11-3-r25); the product of the factors is 1. Samples with the library size 0, at which edgeR
-    stops, are left out and have the factor 1.
+    stops, are excluded and have the factor 1.
 
     Parameters
     ----------
@@ -102,7 +99,7 @@ def _reference(cohort: Cohort, samples: list[int], sizes: Floats, without_counts
 
 
 def _upper_quartile(counts: Counts, without_counts: int) -> float:
-    """Return the 75th percentile (R's type 7) of counts, from which as many zeros as `without_counts` are left out."""
+    """Return the 75th percentile (R's type 7) of counts, without as many zeros as `without_counts`."""
     place = 0.75 * (len(counts) - without_counts - 1)
     first, last = without_counts + math.floor(place), without_counts + math.ceil(place)
     part = np.partition(counts, (first, last))
@@ -124,7 +121,7 @@ def _distinct_pairs(counts: Counts, reference_counts: Counts) -> tuple[Integers,
 def _trimmed_mean(counts: Integers, references: Integers, times: Integers, size: float, reference_size: float) -> float:
     """Return the factor of a sample: 2 ** the weighted mean of the log ratios, without the extreme ones.
 
-    As edgeR:::.calcFactorTMM, operation by operation: rounding decides which ratios tie, and so which are left out.
+    As edgeR:::.calcFactorTMM, operation by operation: rounding decides which ratios tie, and so which are excluded.
 
     Parameters
     ----------
@@ -145,7 +142,7 @@ def _trimmed_mean(counts: Integers, references: Integers, times: Integers, size:
 
 
 def _central(values: Floats, times: Integers, trim: float) -> NDArray[np.bool_]:
-    """Tell which values have a rank that is not among the share `trim` of the lowest, nor of the highest.
+    """Tell which values have a rank that is not among the fraction `trim` of the lowest, nor of the highest.
 
     Each value occurs several times; equal ones have the mean of their ranks.
     """

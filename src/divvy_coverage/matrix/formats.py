@@ -21,35 +21,36 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from divvy_coverage.arrays import Counts, Floats
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import gzipped
+from divvy_coverage.intervals.regions import ROW_NAMES
 from divvy_coverage.matrix.cohort import Cohort
 from divvy_coverage.matrix.normalization import Normalization
-from divvy_coverage.preflight.sheet import ROW_NAMES
+from divvy_coverage.samples import NAME
 
 BLOCK = 1 << 29  # bytes of values in memory at a time
 CSV_BATCH = 1 << 22  # values that become text at a time
 COMMENT = 1000  # characters; MatrixMarket allows 1,024 in a line
-COLUMN_NAMES = "sample_name"
 METADATA = "divvy_coverage"
 
-Numbers = NDArray[np.int32] | NDArray[np.float64]
+Numbers = Counts | Floats
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Counts or normalised values of regions × samples, and what is known of them."""
+    """Counts or normalized values of regions × samples, and what is known of them."""
 
     cohort: Cohort
-    method: str  # of the normalisation; "none": the values are the counts
+    method: str  # of the normalization; "none": the values are the counts
     normalization: Normalization | None  # None of counts
-    samples: pa.Table  # a row a sample: text (no nulls), int64 or float64 (nothing: NaN or null)
-    regions: pa.Table  # a row a region
+    samples: pa.Table  # one row per sample: text (no nulls), int64 or float64 (nothing: NaN or null)
+    regions: pa.Table  # one row per region
     metadata: Mapping[str, Any]  # what the matrix was made of, as JSON has it
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the values: int32 of counts, float64 of normalised values."""
+        """The type of the values: int32 of counts, float64 of normalized values."""
         return np.dtype(np.int32 if self.normalization is None else np.float64)
 
     def values(self, sample: int, rows: slice = slice(None)) -> Numbers:
@@ -84,13 +85,13 @@ def write_csv(matrix: Matrix, path: Path) -> None:
         file.write((",".join(schema.names) + "\n").encode())
         with pyarrow.csv.CSVWriter(file, schema, write_options=options) as writer:
             for rows, columns in matrix.blocks():
-                block = [pa.array(regions[rows]), *map(pa.array if whole else spelled, columns)]
+                block = [pa.array(regions[rows]), *map(pa.array if whole else spell, columns)]
                 writer.write_batch(pa.record_batch(block, schema=schema))
                 del block  # before the next is read
 
 
 def write_parquet(matrix: Matrix, path: Path) -> None:
-    """Write a Parquet file with a column a sample, of which pandas takes `region` for the index."""
+    """Write a Parquet file with one column per sample, of which pandas takes `region` for the index."""
     names, regions = matrix.cohort.names, matrix.cohort.regions.names()
     empty = pd.DataFrame({name: np.zeros(0, matrix.dtype) for name in names}, index=pd.Index([], str, name=ROW_NAMES))
     metadata = {**pa.Schema.from_pandas(empty).metadata, METADATA.encode(): matrix.description().encode()}
@@ -115,7 +116,7 @@ def write_mtx(matrix: Matrix, path: Path) -> None:
     entries = sum(int(np.count_nonzero(matrix.values(sample))) for sample in samples)
     text = matrix.description()
     comments = "".join(f"%{text[i : i + COMMENT]}\n" for i in range(0, len(text), COMMENT))
-    rows = padded(pa.array(np.arange(1, regions + 1)).cast(pa.string()))
+    rows = pad(pa.array(np.arange(1, regions + 1)).cast(pa.string()))
     with gzipped(path) as file:
         file.write(f"%%MatrixMarket matrix coordinate {kind} general\n{comments}".encode())
         file.write(f"{regions} {len(samples)} {entries}\n".encode())
@@ -129,8 +130,8 @@ def mtx_lines(row_numbers: NDArray[np.bytes_], sample: int, values: Numbers) -> 
     if not rows.size:
         return b""
     column = f" {sample + 1} ".encode()
-    numbers = spelled(values[rows])
-    spellings = padded(numbers.dictionary)
+    numbers = spell(values[rows])
+    spellings = pad(numbers.dictionary)
     parts = {"row": row_numbers.dtype, "column": f"S{len(column)}", "value": spellings.dtype, "end": "S1"}
     lines = np.empty(len(rows), list(parts.items()))
     lines["row"], lines["column"], lines["end"] = row_numbers[rows], column, b"\n"
@@ -138,7 +139,7 @@ def mtx_lines(row_numbers: NDArray[np.bytes_], sample: int, values: Numbers) -> 
     return lines.tobytes()
 
 
-def spelled(values: Numbers) -> pa.DictionaryArray:
+def spell(values: Numbers) -> pa.DictionaryArray:
     """Return numbers as text, in the fewest digits that read back as the same number.
 
     A sample has few distinct values, so each of them is made text only once.
@@ -147,26 +148,26 @@ def spelled(values: Numbers) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(encoded.indices, encoded.dictionary.cast(pa.string()))
 
 
-def padded(texts: pa.StringArray) -> NDArray[np.bytes_]:
+def pad(texts: pa.StringArray) -> NDArray[np.bytes_]:
     """Return texts (at least one, of ASCII) of one width, with blanks before them."""
     width = pa.compute.max(pa.compute.binary_length(texts)).as_py()
     return np.frombuffer(pa.compute.ascii_lpad(texts, width).buffers()[2], f"S{width}", len(texts))
 
 
 def write_h5ad(matrix: Matrix, path: Path) -> None:
-    """Write an AnnData file: samples are `obs`, regions `var`; beside normalised values it has the layer `raw`, counts.
+    """Write an AnnData file: samples are `obs`, regions `var`; beside normalized values it has the layer `raw`, counts.
 
     The layout is that of anndata's "On-disk format" (AnnData 0.1.0, dataframe 0.2.0, array 0.2.0, dict 0.1.0).
     """
     with h5py.File(path, "w") as file:
-        _encoding(file, "anndata", "0.1.0")
-        _write_frame(file, "obs", COLUMN_NAMES, matrix.cohort.names, matrix.samples)
+        _set_encoding(file, "anndata", "0.1.0")
+        _write_frame(file, "obs", NAME, matrix.cohort.names, matrix.samples)
         _write_frame(file, "var", ROW_NAMES, matrix.cohort.regions.names(), matrix.regions)
         groups = {name: file.create_group(name) for name in ("layers", "obsm", "varm", "obsp", "varp", "uns")}
         for group in groups.values():
-            _encoding(group, "dict", "0.1.0")
+            _set_encoding(group, "dict", "0.1.0")
         for name, text in {METADATA: matrix.description(), "normalization": matrix.method}.items():
-            _encoding(groups["uns"].create_dataset(name, data=text, dtype=h5py.string_dtype()), "string", "0.2.0")
+            _set_encoding(groups["uns"].create_dataset(name, data=text, dtype=h5py.string_dtype()), "string", "0.2.0")
         counts = replace(matrix, normalization=None)
         layers = {"X": matrix} if matrix.normalization is None else {"X": matrix, "layers/raw": counts}
         for name, layer in layers.items():
@@ -174,31 +175,31 @@ def write_h5ad(matrix: Matrix, path: Path) -> None:
 
 
 def _write_values(file: h5py.File, name: str, matrix: Matrix) -> None:
-    """Write the values of a matrix, a sample a row and a chunk."""
+    """Write the values of a matrix, one sample per row and chunk."""
     shape = (len(matrix.cohort), len(matrix.cohort.regions))
     # shuffled, the bytes of small integers are mostly 0; those of real numbers repeat better as they are
     how = {"compression": "gzip", "compression_opts": 1, "shuffle": matrix.dtype.kind == "i"}
     values = file.create_dataset(name, shape, matrix.dtype, chunks=(1, shape[1]), **how)
-    _encoding(values, "array", "0.2.0")
+    _set_encoding(values, "array", "0.2.0")
     for sample in range(shape[0]):
         values[sample] = matrix.values(sample)
 
 
 def _write_frame(file: h5py.File, name: str, index_name: str, index: list[str], table: pa.Table) -> None:
     group = file.create_group(name)
-    _encoding(group, "dataframe", "0.2.0")
-    columns = _hdf5_names(table.column_names, {index_name, "_index"})
+    _set_encoding(group, "dataframe", "0.2.0")
+    columns = _allow_names(table.column_names, {index_name, "_index"})
     group.attrs["_index"] = index_name
     group.attrs["column-order"] = np.array(columns, h5py.string_dtype())
     for column, values in zip([index_name, *columns], [pa.array(index), *table.columns], strict=True):
         if values.type == pa.string():
             texts = [text.replace("\0", "") for text in values.to_pylist()]
-            _encoding(group.create_dataset(column, data=texts, dtype=h5py.string_dtype()), "string-array", "0.2.0")
+            _set_encoding(group.create_dataset(column, data=texts, dtype=h5py.string_dtype()), "string-array", "0.2.0")
         else:
-            _encoding(group.create_dataset(column, data=values.to_numpy()), "array", "0.2.0")
+            _set_encoding(group.create_dataset(column, data=values.to_numpy()), "array", "0.2.0")
 
 
-def _hdf5_names(columns: Sequence[str], reserved: set[str]) -> list[str]:
+def _allow_names(columns: Sequence[str], reserved: set[str]) -> list[str]:
     """Return names that HDF5 and anndata allow: "_" stands for what they do not, and makes names unique."""
     taken = set(reserved)
     names = []
@@ -211,7 +212,7 @@ def _hdf5_names(columns: Sequence[str], reserved: set[str]) -> list[str]:
     return names
 
 
-def _encoding(of: h5py.Group | h5py.Dataset, kind: str, version: str) -> None:
+def _set_encoding(of: h5py.Group | h5py.Dataset, kind: str, version: str) -> None:
     of.attrs["encoding-type"], of.attrs["encoding-version"] = kind, version
 
 
@@ -224,8 +225,8 @@ WRITERS: dict[str, Writer] = {
 }
 
 
-def writer_for(path: Path) -> Writer:
-    """Return the writer of the format that the suffix of a path tells."""
+def find_writer(path: Path) -> Writer:
+    """Return the writer of the format that the suffix of a path names. Raises UserError for any other."""
     for suffix, writer in WRITERS.items():
         if path.name.endswith(suffix):
             return writer

@@ -1,7 +1,7 @@
-"""Normalisation: values that can be compared between samples, of the counts of one sample at a time.
+"""Normalization: values that can be compared between samples, of the counts of one sample at a time.
 
 Each method has one definition, here and in the configuration's documentation. What a method needs to know of all
-samples is found by `fit`; then any rows of any sample can be normalised on their own.
+samples is found by `fit`; then any rows of any sample can be normalized on their own.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from divvy_coverage.arrays import Counts, Floats
 from divvy_coverage.errors import UserError, listing
 from divvy_coverage.matrix.cohort import Cohort
-from divvy_coverage.matrix.factors import Counts, Floats, mean_ranks
+from divvy_coverage.matrix.factors import mean_ranks
 
 Rows = slice | NDArray[np.intp]
 
@@ -32,7 +33,7 @@ DENSE = 16  # a table of all counts up to the largest pays if it has at most as 
 
 
 class Normalization(Protocol):
-    """Gives the normalised values of any regions of a sample."""
+    """Gives the normalized values of any regions of a sample."""
 
     def apply(self, sample: int, counts: Counts, rows: Rows) -> Floats:
         """Return the values (n) of the counts (n) of some rows of a sample: `counts` is cohort.counts(sample)[rows].
@@ -47,7 +48,7 @@ def describe(method: str) -> str:
 
 
 def is_logarithmic(method: str) -> bool:
-    """Tell whether the values are logarithms; of others log2(1 + value) is."""
+    """Return whether the values are logarithms; of others log2(1 + value) is."""
     return method == "log2cpm"
 
 
@@ -155,6 +156,6 @@ def _check_size_factors(cohort: Cohort, size_factors: NDArray[Any]) -> None:
     others = ", ".join(method for method in METHODS if method != "median_of_ratios")
     raise UserError(
         "normalization median_of_ratios: expected regions with counts in all samples, found none"
-        + (f"; samples without any counts: {len(empty)}{listing(empty, 5)}\nleave them out, or" if empty else ";")
+        + (f"; samples without any counts: {len(empty)}{listing(empty, 5)}\nexclude them, or" if empty else ";")
         + f" choose another normalization: {others}"
     )

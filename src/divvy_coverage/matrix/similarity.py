@@ -1,33 +1,32 @@
 """How alike samples are: principal components, correlation, and an order in which similar samples are neighbours."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from divvy_coverage.arrays import Floats
 
 COMPONENTS = 10
 
 
 def principal_components(values: Floats, components: int = COMPONENTS) -> tuple[Floats, Floats]:
-    """Return the coordinates of samples on their principal components, and the share of the variance of each.
+    """Return the coordinates of samples on their principal components, and the fraction of the variance of each.
 
     Parameters
     ----------
-    values : (samples, regions); regions are centred, and not scaled to unit variance
+    values : (samples, regions); regions are centered, and not scaled to unit variance
 
-    Returns coordinates (samples, k) and shares (k), k ≤ `components`, without components that hold no variance. A sign
-    is free, so the sample farthest from the centre is on the positive side of each component.
+    Returns coordinates (samples, k) and fractions (k), k ≤ `components`, without components that hold no variance. A
+    sign is free, so the sample farthest from the center is on the positive side of each component.
 
     The components are those of the singular value decomposition, from the eigenvectors of the smaller of the two
     matrices of products (samples × samples or regions × regions).
     """
-    centred = values - values.mean(axis=0)
-    few_samples = centred.shape[0] <= centred.shape[1]
-    variances, vectors = np.linalg.eigh(centred @ centred.T if few_samples else centred.T @ centred)
+    centered = values - values.mean(axis=0)
+    few_samples = centered.shape[0] <= centered.shape[1]
+    variances, vectors = np.linalg.eigh(centered @ centered.T if few_samples else centered.T @ centered)
     variances, vectors = variances[::-1], vectors[:, ::-1]
     total = max(float(variances.sum()), np.finfo(np.float64).tiny)
     k = min(components, int(np.count_nonzero(variances > 1e-12 * total)))
-    scores = vectors[:, :k] * np.sqrt(variances[:k]) if few_samples else centred @ vectors[:, :k]
+    scores = vectors[:, :k] * np.sqrt(variances[:k]) if few_samples else centered @ vectors[:, :k]
     farthest = np.abs(scores).argmax(axis=0)
     return scores * np.where(scores[farthest, np.arange(k)] < 0, -1.0, 1.0), variances[:k] / total
 
@@ -37,10 +36,10 @@ def correlation(values: Floats) -> Floats:
 
     `values`: (samples, regions).
     """
-    centred = values - values.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(centred, axis=1)
+    centered = values - values.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(centered, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        unit = centred / np.where(norms > 0, norms, np.nan)[:, None]
+        unit = centered / np.where(norms > 0, norms, np.nan)[:, None]
     found: Floats = np.clip(unit @ unit.T, -1, 1)
     np.fill_diagonal(found, 1.0)
     return found

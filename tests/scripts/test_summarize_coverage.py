@@ -31,7 +31,7 @@ def counts(regions: int = 40, samples: int = 6) -> np.ndarray:
 def summarize(folder: Path, *options: str):
     inputs = ["--samples", "s.tsv", "--regions", "r.bed", "--coverage", "cov"]
     outputs = [word for pair in OUTPUTS.items() for word in pair]
-    return script("summarize.py", *inputs, *outputs, *options, folder=folder)
+    return script("summarize_coverage.py", *inputs, *outputs, *options, folder=folder)
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def test_statistics_of_regions_are_as_defined(tmp_path: Path) -> None:
     some = mean > 0
     np.testing.assert_allclose(found["dispersion"][some], ((variance - mean)[some] / mean[some] ** 2), rtol=1e-9)
     assert found["dispersion"].isna().tolist() == [i == 3 for i in range(len(table))]
-    np.testing.assert_allclose(found["detection"], (table > 0).mean(axis=1))
+    np.testing.assert_allclose(found["detection_rate"], (table > 0).mean(axis=1))
     assert found["support"].isna().all()
     assert found["region"][1] == "chr1:50000-50110"
     assert found[["chrom", "start", "end"]].iloc[1].tolist() == ["chr1", 50000, 50110]
@@ -78,7 +78,7 @@ def test_statistics_of_samples_have_library_size_and_detected_regions(tmp_path: 
     assert found["tmm_factor"].isna().all()
 
 
-def test_size_factors_are_told_whatever_the_normalisation(tmp_path: Path) -> None:
+def test_size_factors_are_given_whatever_the_normalization(tmp_path: Path) -> None:
     write_cohort(tmp_path / "some", np.array([[10, 20], [30, 60], [0, 5]]))
     succeed(summarize(tmp_path / "some"))
     factors = read(tmp_path / "some", "stats.tsv")["size_factor"].to_numpy()
@@ -88,7 +88,7 @@ def test_size_factors_are_told_whatever_the_normalisation(tmp_path: Path) -> Non
     assert read(tmp_path / "none", "stats.tsv")["size_factor"].isna().all()
 
 
-def test_tmm_factors_are_told_if_they_are_used(tmp_path: Path) -> None:
+def test_tmm_factors_are_given_if_they_are_used(tmp_path: Path) -> None:
     write_cohort(tmp_path, counts(200, 4))
     succeed(summarize(tmp_path, "--normalization", "tmm"))
     factors = read(tmp_path, "stats.tsv")["tmm_factor"]
@@ -104,22 +104,23 @@ def test_median_of_ratios_without_a_common_region_says_what_to_do(tmp_path: Path
 def test_components_and_correlations_are_of_the_most_variable_regions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import summarize_coverage as module
+    import summarize_coverage
+    from divvy_coverage.matrix import summaries
 
     table = counts(60, 5)
     kept = [4000, 5000, 6000, 7000, 9000]
     write_cohort(tmp_path, table, counted=kept)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "MOST_VARIABLE", 20)
+    monkeypatch.setattr(summaries, "MOST_VARIABLE", 20)
     inputs = ["--samples", "s.tsv", "--regions", "r.bed", "--coverage", "cov"]
-    module.main([*inputs, *(word for pair in OUTPUTS.items() for word in pair)])
+    summarize_coverage.main([*inputs, *(word for pair in OUTPUTS.items() for word in pair)])
     values = np.log2(1 + 1e6 * table / np.array(kept))
     chosen = values[np.argsort(-values.var(axis=1))[:20]]
     found = read(tmp_path, "correlation.tsv").set_index("sample_name")
     np.testing.assert_allclose(found, np.corrcoef(chosen.T), rtol=1e-9)
-    centred = (chosen.T - chosen.mean(axis=1)) @ (chosen.T - chosen.mean(axis=1)).T
+    centered = (chosen.T - chosen.mean(axis=1)) @ (chosen.T - chosen.mean(axis=1)).T
     scores = read(tmp_path, "pca.tsv").set_index("sample_name").to_numpy()
-    np.testing.assert_allclose(scores @ scores.T, centred, atol=1e-6)
+    np.testing.assert_allclose(scores @ scores.T, centered, atol=1e-6)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["most_variable_regions"] == 20
     assert sorted(summary["order"]) == [f"s{i}" for i in range(5)]
@@ -127,13 +128,14 @@ def test_components_and_correlations_are_of_the_most_variable_regions(
 
 
 def test_correlations_of_very_many_samples_are_of_some_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import summarize_coverage as module
+    import summarize_coverage
+    from divvy_coverage.matrix import summaries
 
     write_cohort(tmp_path, counts(10, 30))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "LARGEST_CORRELATION", 7)
+    monkeypatch.setattr(summaries, "LARGEST_CORRELATION", 7)
     inputs = ["--samples", "s.tsv", "--regions", "r.bed", "--coverage", "cov"]
-    module.main([*inputs, *(word for pair in OUTPUTS.items() for word in pair)])
+    summarize_coverage.main([*inputs, *(word for pair in OUTPUTS.items() for word in pair)])
     found = read(tmp_path, "correlation.tsv")
     assert found["sample_name"].tolist() == list(found.columns[1:])
     assert found["sample_name"].tolist()[:: len(found) - 1] == ["s0", "s29"]
@@ -151,12 +153,12 @@ def test_small_and_empty_cohorts_give_finite_numbers(tmp_path: Path, shape: tupl
 
 
 def test_numbers_are_written_in_full(tmp_path: Path) -> None:
-    import summarize_coverage as module
+    from divvy_coverage.matrix.tables import format_number
 
     for value in (1 / 3, 1e-300, 123456789.0, 2.0**60):
-        assert float(module._cell(value)) == value
-    assert module._cell(float("nan")) == ""
-    assert module._cell(12.0) == "12"
+        assert float(format_number(value)) == value
+    assert format_number(float("nan")) == ""
+    assert format_number(12.0) == "12"
 
 
 def test_the_same_coverage_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_coverage_that_does_not_belong_together_is_refused(tmp_path: Path) -> No
     refuse(summarize(tmp_path), "s1.npy", "remove them")
 
 
-def test_every_table_has_a_line_a_sample(tmp_path: Path) -> None:
+def test_every_table_has_one_row_per_sample(tmp_path: Path) -> None:
     write_cohort(tmp_path, counts())
     succeed(summarize(tmp_path))
     for name in ("stats.tsv", "pca.tsv", "correlation.tsv"):

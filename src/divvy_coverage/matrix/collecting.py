@@ -1,0 +1,89 @@
+"""The matrix of regions × samples, from the counts of single samples to one file."""
+
+import glob
+import hashlib
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from divvy_coverage import __version__
+from divvy_coverage.files import replacing
+from divvy_coverage.matrix.cohort import Cohort, read_cohort
+from divvy_coverage.matrix.formats import Matrix, find_writer
+from divvy_coverage.matrix.normalization import Normalization, fit
+from divvy_coverage.matrix.tables import (
+    NEEDED,
+    Row,
+    build_sample_table,
+    read_region_statistics,
+    read_statistics,
+)
+from divvy_coverage.samples import read_samples
+
+SOFTWARE = ("h5py", "numpy", "pandas", "pyarrow")  # that decides about the bytes of a matrix
+
+
+def collect_coverage(
+    samples: Path, regions: Path, coverage: Path, statistics: Path, region_statistics: Path, method: str
+) -> Matrix:
+    """Return the matrix of a cohort, whose values are not read before they are used.
+
+    Parameters
+    ----------
+    samples
+        Table with a column sample_name, which gives the columns.
+    regions
+        Region set (BED), which gives the rows.
+    coverage
+        Folder with <sample>.npy and <sample>.stats.json.
+    statistics, region_statistics
+        Tables with one row per sample and one row per region.
+    method
+        The normalization, or "none" for counts.
+
+    Raises
+    ------
+    UserError
+        If the coverage of a sample is damaged, missing, or of other regions or settings than that of the others.
+    """
+    cohort = read_cohort(samples, regions, coverage)
+    descriptions = cohort.read_descriptions()
+    cohort.check_counts(descriptions)
+    rows = read_statistics(statistics, cohort.names)
+    metadata = {
+        "version": __version__,
+        "software": {name: version(name) for name in SOFTWARE},
+        "samples_sha256": hashlib.sha256(samples.read_bytes()).hexdigest(),
+        "matrix": {
+            "normalization": method,
+            "regions": len(cohort.regions),
+            "regions_sha256": cohort.regions.sha256(),
+            "counting": descriptions[0]["counting"],
+        },
+    }
+    return Matrix(
+        cohort,
+        method,
+        None if method == "none" else fit_normalization(cohort, method, rows),
+        build_sample_table(read_samples(samples), rows),
+        read_region_statistics(region_statistics, cohort.regions),
+        metadata,
+    )
+
+
+def fit_normalization(cohort: Cohort, method: str, statistics: Sequence[Row]) -> Normalization:
+    """Find what a normalization needs to know, from what the table of statistics has of all samples."""
+    columns: list[Any] = [np.array([float(row[name] or "nan") for row in statistics]) for name in NEEDED]
+    return fit(method, cohort, *columns)
+
+
+def write_matrix(matrix: Matrix, path: Path) -> None:
+    """Write a matrix in the format that the suffix of the path names; what a killed run left behind is removed."""
+    write = find_writer(path)
+    for leftover in path.parent.glob(f".????????.{glob.escape(path.name[-80:])}"):  # named by `replacing`
+        leftover.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        write(matrix, temporary)

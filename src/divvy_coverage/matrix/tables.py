@@ -1,0 +1,132 @@
+"""The tables of samples and of regions: writing them, and reading them back."""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from divvy_coverage.arrays import Floats
+from divvy_coverage.counting.sample_files import Description
+from divvy_coverage.errors import UserError
+from divvy_coverage.files import gzipped, replacing
+from divvy_coverage.intervals.regions import ROW_NAMES, SUPPORT, Regions
+from divvy_coverage.matrix.cohort import Cohort
+from divvy_coverage.samples import NAME, Sample
+
+NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e[+-][0-9]+)?")  # more digits would not be kept
+WHOLE = re.compile(r"-?[0-9]+")
+CLASH = "_counted"  # added to the name of a statistic that is also the name of an attribute
+NEEDED = ("library_size", "size_factor", "tmm_factor")  # statistics that normalization takes
+
+Row = Mapping[str, str]  # of the table of statistics, by column
+
+
+def write_statistics(
+    cohort: Cohort, descriptions: Sequence[Description], more: Mapping[str, NDArray[Any]], path: Path
+) -> None:
+    """Write one row per sample: the statistics of counting, and the columns `more`. NaN is written as nothing."""
+    columns = [map(format_number, values) for values in more.values()]
+    rows = zip(cohort.names, descriptions, *columns, strict=True)
+    cells = ([name, *description["statistics"].values(), *rest] for name, description, *rest in rows)
+    write_rows([NAME, *descriptions[0]["statistics"], *more], cells, path)
+
+
+def read_statistics(path: Path, names: Sequence[str]) -> list[Row]:
+    """Read the table of statistics. Raises UserError unless it has just these samples in this order."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table: list[Row] = list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a table of statistics: {error}; remove it and run again") from error
+    if [row.get(NAME) for row in table] != list(names) or not table[0].keys() >= set(NEEDED):
+        expected = f"one row per sample, in the order of the sheet, with {', '.join(NEEDED)}"
+        raise UserError(f"{path}: expected {expected}; remove it and run again")
+    return table
+
+
+def write_regions(table: pa.Table, path: Path) -> None:
+    """Write the table of regions, the same bytes for the same table."""
+    options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    with replacing(path) as temporary, gzipped(temporary) as file:
+        file.write(("\t".join(table.column_names) + "\n").encode())
+        pyarrow.csv.write_csv(table, file, options)
+
+
+def read_region_statistics(path: Path, regions: Regions) -> pa.Table:
+    """Read the table of regions without their names. Raises UserError unless it has just these in their order."""
+    types = {ROW_NAMES: pa.string(), "chrom": pa.string(), "start": pa.int64(), "end": pa.int64()}
+    parse = pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False)
+    try:
+        with pyarrow.csv.open_csv(path, parse_options=parse) as file:
+            types = {name: types.get(name, pa.float64()) for name in file.schema.names}
+        convert = pyarrow.csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=False)
+        table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: not a table of regions: {error}; remove it and run again") from error
+    if table.column_names[0] != ROW_NAMES or table[ROW_NAMES] != pa.chunked_array([regions.names()]):
+        raise UserError(f"{path}: expected one row per region, in their order; remove it and run again")
+    return table.drop_columns(ROW_NAMES)
+
+
+def read_support(path: Path) -> Floats:
+    """Return the fraction of samples that support each region (regions)."""
+    fraction: Floats = pyarrow.parquet.read_table(path, columns=[SUPPORT])[SUPPORT].to_numpy()
+    return fraction
+
+
+def build_sample_table(samples: Sequence[Sample], statistics: Sequence[Row]) -> pa.Table:
+    """Return a table of the samples' attributes and then their statistics, without their names.
+
+    A statistic that is also the name of an attribute gets a name that ends in "_counted".
+    """
+    sheet = [{column: "\n".join(values) for column, values in sample.get_columns().items()} for sample in samples]
+    found: dict[str, pa.Array] = {}
+    for table in (sheet, statistics):
+        for column in dict.fromkeys(column for row in table for column in row):
+            name = column
+            while name in found:
+                name += CLASH
+            if column != NAME:
+                found[name] = infer_type([row.get(column, "") for row in table])
+    return pa.table(found)
+
+
+def infer_type(cells: Sequence[str]) -> pa.Array:
+    """Return cells as numbers if all that are not empty are numbers as Python and R write them, else as text.
+
+    Whole numbers are int64, and float64 with NaN if there are empty cells. Names made of digits stay text where they
+    would change: 007 and 1E5 are no numbers, nor is anything of more than 15 digits.
+    """
+    given = [cell for cell in cells if cell]
+    if not all(map(NUMBER.fullmatch, given)):
+        return pa.array(cells)
+    if len(given) == len(cells) and all(map(WHOLE.fullmatch, given)):
+        return pa.array([int(cell) for cell in cells])
+    return pa.array([float(cell or "nan") for cell in cells])
+
+
+def write_numbers(header: Sequence[str], rows: Iterable[tuple[str, Floats]], path: Path) -> None:
+    """Write rows of a name and numbers; NaN is written as nothing."""
+    write_rows(header, ([name, *map(format_number, values)] for name, values in rows), path)
+
+
+def write_rows(header: Sequence[str], rows: Iterable[Sequence[Any]], path: Path) -> None:
+    """Write a tab-separated table."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def format_number(value: float) -> str:
+    """Return a number in the fewest digits that give it back, whole ones without a point; nothing for NaN."""
+    if np.isnan(value):
+        return ""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
