@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from divvy_coverage.counting.definition import sha256
 from divvy_coverage.errors import UserError, listing
-from divvy_coverage.intervals.regions import Regions, read_bed
+from divvy_coverage.intervals.regions import Regions, read_regions
 from divvy_coverage.preflight.sheet import read_table
 
 # what is needed of what coverage.py says of a sample; histograms of thousands of samples would fill the memory
@@ -66,7 +66,7 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> None:
 
 def read_cohort(samples: Path, regions: Path, folder: Path) -> Cohort:
     """Read which samples (a table with a column sample_name) and regions (BED) have their coverage in `folder`."""
-    return Cohort([sample["sample_name"][0] for sample in read_table(samples)], read_bed(regions), folder)
+    return Cohort([sample["sample_name"][0] for sample in read_table(samples)], read_regions(regions), folder)
 
 
 def _check_regions(cohort: Cohort, found: Sequence[str]) -> None:

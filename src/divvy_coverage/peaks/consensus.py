@@ -19,12 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from divvy_coverage.arrays import Integers
 from divvy_coverage.command_line import run, warn
-from divvy_coverage.counting.definition import Integers
 from divvy_coverage.errors import UserError, listing
 from divvy_coverage.files import replacing, write_if_changed
+from divvy_coverage.intervals.bed import LARGEST_COORDINATE, read_content, split_lines
 from divvy_coverage.intervals.overlaps import Overlaps
-from divvy_coverage.intervals.regions import LARGEST_COORDINATE, SUPPORT, Regions, content_of, lines_of, read_bed
+from divvy_coverage.intervals.regions import SUPPORT, Regions, read_regions
 from divvy_coverage.peaks.peak_files import SOURCES, read_intervals
 from divvy_coverage.preflight.sheet import ROW_NAMES, Problem, Sample, by_kind, read_table
 
@@ -64,7 +65,7 @@ def build(
     blacklist : regions that share at least 1 bp with one of these are removed
     chromosomes : regular expression of the contigs to keep, for the whole name
     lengths : contig lengths (bp); intervals end there at the latest. One that starts beyond stays as it is: it is of
-        another genome build, which `regions.check_contigs` finds
+        another genome build, which `check_contigs` finds
 
     Raises UserError for `min_samples` that no region can have, and if no region is left.
     """
@@ -215,7 +216,7 @@ def _group(sample: Sample, attribute: str) -> str:
 def read_lengths(path: Path) -> dict[str, int]:
     """Read contig lengths (bp): contig and length in the first two columns, as in chrom.sizes or a FASTA index."""
     lengths: dict[str, int] = {}
-    for number, line in enumerate(lines_of(content_of(path), path), start=1):
+    for number, line in enumerate(split_lines(read_content(path), path), start=1):
         fields = line.split()
         if len(fields) == 1 or (fields and not (fields[1].isascii() and fields[1].isdigit())):
             raise UserError(f"{path}: line {number}: expected a contig and its length in bp, found {line[:60]!r}")
@@ -259,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.extension < 0:
         raise UserError(f"extension: expected 0 bp or more, found {args.extension}")
-    blacklist = read_bed(args.blacklist) if args.blacklist else None
+    blacklist = read_regions(args.blacklist) if args.blacklist else None
     lengths = read_lengths(args.lengths) if args.lengths else None
     table = read_table(args.samples)
     intervals, groups, problems = read_samples(table, args.source, args.extension, args.group_attribute)

@@ -11,15 +11,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from divvy_coverage.errors import UserError, listing
-from divvy_coverage.intervals.regions import (
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.bed import (
+    ADVICE,
+    COLUMNS,
     CONTIG,
     LARGEST_COORDINATE,
-    NOT_REGIONS,
+    NOT_INTERVALS,
     UTF8_BOM,
-    content_of,
-    lines_of,
-    parse_region,
+    Interval,
+    parse_interval,
+    parse_lines,
+    read_content,
+    split_fields,
 )
 
 SOURCES = ("summits", "peaks")
@@ -28,7 +32,7 @@ HEADER = re.compile(rb"(?:(?:#|track[ \t]|browser[ \t])[^\r\n]*[\r\n]|[\r\n])*")
 OFFSET = re.compile(r"-?[0-9]{1,18}")
 LINE = re.compile(rb"[^\r\n]*")
 EXPECTED = {
-    "peaks": ("contig, start and end in the first three columns of every line", "mend or remove these lines"),
+    "peaks": (COLUMNS, ADVICE),
     "summits": (
         f"a summit in every line: column {NARROW_PEAK} of narrowPeak, or a peak of 1 bp as in the summits file of MACS",
         "give such files, or set source: peaks to take whole peaks",
@@ -49,7 +53,7 @@ def read_intervals(path: Path, source: str, extension: int) -> pd.DataFrame:
     Returns the intervals in the order of the file: `contig` (category), `start` and `end` (int64). Raises UserError
     with file and line numbers for lines that are malformed or lack a summit, and for a file without peaks.
     """
-    content = content_of(path).removeprefix(UTF8_BOM)
+    content = read_content(path).removeprefix(UTF8_BOM)
     intervals = _read_plain(content, source)
     if intervals is None:
         intervals = _read_any(content, path, source)
@@ -90,9 +94,9 @@ def _read_plain(content: bytes, source: str) -> pd.DataFrame | None:
 
 
 def _sound(peaks: pd.DataFrame) -> bool:
-    """Tell whether `regions.parse_region` would take all of them, and none is a comment."""
+    """Tell whether `parse_interval` would take all of them, and none is a comment."""
     names = peaks.contig.cat.categories
-    if any(not CONTIG.fullmatch(name) or f"{name}\t".startswith(NOT_REGIONS) for name in names):
+    if any(not CONTIG.fullmatch(name) or f"{name}\t".startswith(NOT_INTERVALS) for name in names):
         return False
     return bool(((peaks.start >= 0) & (peaks.start < peaks.end) & (peaks.end <= LARGEST_COORDINATE)).all())
 
@@ -111,27 +115,17 @@ def _summits(peaks: pd.DataFrame) -> pd.DataFrame | None:
 
 def _read_any(content: bytes, path: Path, source: str) -> pd.DataFrame:
     """Read line by line; UserError names the lines that are no peaks."""
-    rows: list[tuple[str, int, int]] = []
-    problems: list[str] = []
-    for number, line in enumerate(lines_of(content, path), start=1):
-        if not line or line.isspace() or line.startswith(NOT_REGIONS):
-            continue
-        try:
-            rows.append(_summit(line) if source == "summits" else parse_region(line))
-        except ValueError as error:
-            problems.append(f"line {number}: {error}")
-    if problems:
-        expected, advice = EXPECTED[source]
-        raise UserError(f"{path}: expected {expected}, found{listing(problems, 5)}\n{advice}")
+    parse = _summit if source == "summits" else parse_interval
+    rows = list(parse_lines(content, path, parse, *EXPECTED[source], limit=5))
     return pd.DataFrame(rows, columns=["contig", "start", "end"]).astype(
         {"contig": "category", "start": "int64", "end": "int64"}
     )
 
 
-def _summit(line: str) -> tuple[str, int, int]:
+def _summit(line: str) -> Interval:
     """Return contig, start and end of the summit of a line, 1 bp wide; ValueError says why it has none."""
-    contig, start, end = parse_region(line)
-    fields = line.split("\t") if "\t" in line else line.split()
+    contig, start, end = parse_interval(line)
+    fields = split_fields(line)
     if len(fields) != NARROW_PEAK:
         if end - start > 1:
             raise ValueError(f"no summit, {len(fields)} columns and {end - start} bp: {line[:60]!r}")

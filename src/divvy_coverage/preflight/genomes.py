@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from divvy_coverage.alignments.headers import Header
 from divvy_coverage.command_line import warn
-from divvy_coverage.intervals.regions import Regions, furthest, misfit
+from divvy_coverage.intervals.contigs import are_within, find_furthest, find_misfit
+from divvy_coverage.intervals.regions import Regions
 from divvy_coverage.preflight.sheet import Problem
 
 GENOME, REGIONS = "genome", "regions"  # kinds of problems
@@ -27,16 +28,16 @@ def compare(headers: Mapping[str, Sequence[Header]]) -> list[Problem]:
 
 
 def fits(regions: Regions, headers: Mapping[str, Sequence[Header]], absent_contigs: str) -> list[Problem]:
-    """Return a problem for each file that a region set does not fit, as `regions.check_contigs` would raise.
+    """Return a problem for each file that a region set does not fit, as `check_contigs` would raise.
 
     It is checked once for all files with the same contigs, and so are its warnings given.
     """
-    reach = furthest(regions)
+    reach = find_furthest(regions)
     texts = {}
     for digest, group in _groups(headers).items():
-        if _within(reach, group.contigs, absent_contigs):
+        if are_within(reach, group.contigs, absent_contigs):
             continue
-        problem, warning = misfit(regions, group.contigs, absent_contigs)
+        problem, warning = find_misfit(regions, group.contigs, absent_contigs)
         if problem:
             texts[digest] = problem
         if warning:
@@ -132,15 +133,3 @@ def _few(names: Iterable[str]) -> str:
 def _some(samples: Sequence[str]) -> str:
     """Return how many samples, and the names of the first."""
     return f"{len(samples)} samples ({_few(samples)})" if len(samples) > 1 else f"sample {samples[0]}"
-
-
-def _within(reach: Mapping[str, tuple[int, int]], lengths: Mapping[str, int], absent_contigs: str) -> bool:
-    """Tell whether all regions lie on contigs of these lengths; `reach` is the furthest of them on each contig."""
-    for contig, (start, end) in reach.items():
-        length = lengths.get(contig)
-        if length is None:
-            if absent_contigs == "error":
-                return False
-        elif start >= length or end > length:
-            return False
-    return True

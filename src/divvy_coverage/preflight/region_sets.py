@@ -12,7 +12,7 @@ from typing import Any
 from divvy_coverage import __version__
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import write_if_changed
-from divvy_coverage.intervals.regions import Regions, read_bed
+from divvy_coverage.intervals.regions import Regions, read_regions
 from divvy_coverage.preflight.sheet import Problem, Sample
 
 MADE_FROM, WARNINGS = "made from (SHA-256)", "warnings"  # of the note beside a consensus
@@ -29,13 +29,13 @@ def frozen(
     """
     out, note = folder / f"{name}.bed", folder / f"{name}.consensus.json"
     if settings["bed"]:
-        given = read_bed(Path(settings["bed"]))
+        given = read_regions(Path(settings["bed"]))
         write_if_changed(out, given.bed())
         return given, []
     stamp = _stamp(settings, samples, lengths)
     if out.exists() and (warnings := _noted(note, stamp)) is not None:
         print(warnings, end="", file=sys.stderr)
-        return read_bed(out), []
+        return read_regions(out), []
     said = io.StringIO()
     with redirect_stderr(said):
         regions, problems = _consensus(name, settings, samples, lengths, folder)
@@ -69,7 +69,7 @@ def _consensus(
             f"regions.{name}: no sample has peaks to make regions of; give `bed`, or name the sheet's attribute with "
             "peak files in samples.peaks"
         )
-    blacklist = read_bed(Path(settings["blacklist"])) if settings["blacklist"] else None
+    blacklist = read_regions(Path(settings["blacklist"])) if settings["blacklist"] else None
     try:
         found = build(
             intervals, options["min_samples"], groups, blacklist, settings["chromosomes"] or ".*", lengths or None
