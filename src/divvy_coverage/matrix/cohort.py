@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from divvy_coverage.counting.definition import sha256
+from divvy_coverage.counting.sample_files import checksum
 from divvy_coverage.errors import UserError, listing
 from divvy_coverage.intervals.regions import Regions, read_regions
 from divvy_coverage.preflight.sheet import read_table
@@ -48,7 +48,7 @@ class Cohort:
         for number, (name, description) in enumerate(zip(self.names, descriptions, strict=True)):
             path = self.folder / f"{name}.npy"
             try:
-                if sha256(self.counts(number)) != description["counts"]["sha256"]:
+                if checksum(self.counts(number)) != description["counts"]["sha256"]:
                     damaged.append(f"{path}: its checksum is not that of {name}.stats.json")
             except (OSError, ValueError, EOFError) as error:
                 damaged.append(f"{path}: {error}")
