@@ -9,10 +9,16 @@ from pathlib import Path
 
 LOG_SECONDS = 30
 
+Progress = Callable[[int], None]  # is told numbers of bytes as they are done
+
+
+def show_nothing(done: int) -> None:
+    """Show no progress."""
+
 
 @contextmanager
-def shown(paths: Sequence[Path]) -> Iterator[Callable[[int], None]]:
-    """Give a function that takes the bytes of files as they are done, and show on stderr how many are."""
+def show_progress(paths: Sequence[Path]) -> Iterator[Progress]:
+    """Give a function that takes numbers of bytes of the files as they are done, and shows on stderr how many are."""
     total = sum(os.path.getsize(path) for path in paths if path.exists())
     if sys.stderr.isatty():
         from tqdm import tqdm
@@ -20,10 +26,10 @@ def shown(paths: Sequence[Path]) -> Iterator[Callable[[int], None]]:
         with tqdm(total=total, unit="B", unit_scale=True, desc=paths[0].name, file=sys.stderr) as bar:
             yield bar.update
     else:
-        yield _log(total)
+        yield _log_progress(total)
 
 
-def _log(total: int) -> Callable[[int], None]:
+def _log_progress(total: int) -> Progress:
     done, last = 0, time.monotonic()
 
     def update(number: int) -> None:

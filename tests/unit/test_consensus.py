@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from build_consensus import main
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.regions import Regions, read_bed
+from divvy_coverage.intervals.regions import Regions, read_regions
 from divvy_coverage.peaks import peak_files as peaks
 from divvy_coverage.peaks import support as support_table
 from divvy_coverage.peaks.consensus import build_consensus, merge_intervals
@@ -418,7 +418,7 @@ def test_windows_around_summits_equal_those_of_bedtools(data: Path, tmp_path: Pa
     expected = [line.split("\t") for line in done.stdout.splitlines()]
     samples = {path.name: read_peaks(path, "summits", 250) for path in paths}
     everything = build_consensus(samples, min_samples, lengths=lengths)
-    found = build_consensus(samples, min_samples, None, read_bed(blacklist), lengths=lengths)
+    found = build_consensus(samples, min_samples, None, read_regions(blacklist), lengths=lengths)
     assert [[*map(str, region)] for region in of_regions(found.regions)] == [line[:3] for line in expected]
     assert found.support.sum(axis=1).tolist() == [int(line[3]) for line in expected]
     assert len(found.regions) < len(everything.regions)

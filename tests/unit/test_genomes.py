@@ -8,7 +8,8 @@ import pytest
 
 from divvy_coverage.alignments.headers import Header, digest_of
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.regions import Regions, check_contigs, furthest, misfit
+from divvy_coverage.intervals.contigs import check_contigs, find_furthest
+from divvy_coverage.intervals.regions import Regions
 from divvy_coverage.preflight import genomes
 from divvy_coverage.preflight.alignment_files import AlignedSample
 from divvy_coverage.preflight.genomes import check_genomes, check_regions
@@ -133,11 +134,10 @@ def test_regions_fit_as_the_engine_would_find(row: tuple[str, int, int], absent:
     wanted = regions(("chr2", 5, 10), row, ("chr1", 7, 9))
     expected = []
     try:
-        check_contigs(wanted, HG38, Path("a.bam"), absent)
+        if warning := check_contigs(wanted, HG38, Path("a.bam"), absent):
+            expected.append(Problem("a", 1, "regions", "warning", warning.removeprefix("a.bam: ")))
     except UserError as error:
         expected.append(Problem("a", 1, "regions", "error", str(error)))
-    if warning := misfit(wanted, HG38, absent)[1]:
-        expected.append(Problem("a", 1, "regions", "warning", warning))
     assert check_regions(wanted, cohort(HG38), absent) == expected
 
 
@@ -157,7 +157,7 @@ def test_each_file_that_regions_do_not_fit_is_named() -> None:
 
 
 def test_the_furthest_of_regions() -> None:
-    found = furthest(regions(("chr2", 5, 90), ("chr1", 1, 2), ("chr2", 50, 60), ("chr2", 7, 8)))
+    found = find_furthest(regions(("chr2", 5, 90), ("chr1", 1, 2), ("chr2", 50, 60), ("chr2", 7, 8)))
     assert found == {"chr2": (50, 90), "chr1": (1, 2)}
     assert list(found) == ["chr2", "chr1"]
 
@@ -168,7 +168,7 @@ def test_many_samples_and_many_regions(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = [AlignedSample(Sample(f"sample_{i}"), [different[i % 100]]) for i in range(10_000)]
     starts = np.arange(300_000) * 500
     many = Regions(["chr1"] * 150_000 + ["chr2"] * 150_000, starts % 200_000_000, starts % 200_000_000 + 400)
-    monkeypatch.setattr(genomes, "misfit", None)  # which is for those that do not fit
+    monkeypatch.setattr(genomes, "find_misfit", None)  # which is for those that do not fit
     start = time.perf_counter()
     assert not check_regions(many, samples, "error")
     assert not check_genomes(samples)

@@ -13,14 +13,14 @@ Data = bytearray  # not bytes: each type of data would have the kernel compiled 
 
 
 @dataclass
-class Header:
+class BamHeader:
     """The contigs of a BAM file with their lengths (bp), in header order, and the size of the header in bytes."""
 
     contigs: dict[str, int]
     size: int
 
 
-def read_header(data: Data, path: Path) -> Header | None:
+def read_bam_header(data: Data, path: Path) -> BamHeader | None:
     """Read the header from the first bytes of the content; None if they do not hold all of it."""
     if data[:4] != BAM_MAGIC[: len(data)]:
         raise DamagedFile(path, 0, "expected BAM, found other content in BGZF")
@@ -45,4 +45,4 @@ def read_header(data: Data, path: Path) -> Header | None:
         return None
     if len(contigs) != number:
         raise DamagedFile(path, 0, "the header has two contigs of the same name")
-    return Header(contigs, position)
+    return BamHeader(contigs, position)

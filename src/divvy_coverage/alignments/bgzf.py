@@ -4,6 +4,7 @@ A block is a gzip member of at most 64 KiB whose header tells its size. Content 
 and CRC-32, so a damaged byte is an error with the block's offset and never passes for data.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +60,7 @@ def read_blocks(file: BinaryIO, path: Path) -> Iterator[list[Block]]:
         raise DamagedFile(path, offset, "the end-of-file block is missing")
 
 
-def content(block: Block, path: Path) -> bytearray:
+def inflate(block: Block, path: Path) -> bytearray:
     """Return the content of a block; DamagedFile if its length or checksum is not what the block says."""
     raw = block.raw
     checksum, size = FOOTER.unpack_from(raw, len(raw) - FOOTER.size)
@@ -76,6 +77,15 @@ def content(block: Block, path: Path) -> bytearray:
     if len(data) != size or deflate.crc32(data) != checksum:
         raise DamagedFile(path, block.offset, "the content of a block does not have its length or its checksum")
     return data
+
+
+def check_end(file: BinaryIO, path: Path) -> None:
+    """Raise DamagedFile if a file lacks the block that ends it, without reading the others; then go to its start."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(-min(size, len(END)), os.SEEK_END)
+    if file.read() != END:
+        raise DamagedFile(path, size, "the end-of-file block is missing")
+    file.seek(0)
 
 
 def _split(data: bytes, offset: int, path: Path) -> tuple[list[Block], int]:

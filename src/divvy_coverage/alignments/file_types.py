@@ -46,7 +46,7 @@ ADVICE = {
 }
 
 
-def alignment_kind(file: BinaryIO, path: Path) -> str:
+def find_alignment_kind(file: BinaryIO, path: Path) -> str:
     """Return "bam", "cram" or "sam"; UserError for everything else says what it seems to be.
 
     A BGZF file that is damaged or cut off at its start passes for BAM, whose reader tells where.
@@ -55,8 +55,8 @@ def alignment_kind(file: BinaryIO, path: Path) -> str:
     file.seek(0)
     if not start:
         raise UserError(f"{path}: expected BAM, CRAM or SAM, found an empty file; copy or make it again")
-    packing, content = unpacked(start)
-    kind = kind_of(content)
+    packing, content = unpack_start(start)
+    kind = name_kind(content)
     if packing == "bgzip" and (kind == "BAM" or len(content) < 4):
         return "bam"
     if kind == "SAM" or (kind == "CRAM" and not packing):
@@ -66,7 +66,7 @@ def alignment_kind(file: BinaryIO, path: Path) -> str:
     raise UserError(f"{path}: expected BAM, CRAM or SAM, found {', '.join(filter(None, [kind, how]))}; {advice}")
 
 
-def unpacked(start: bytes) -> tuple[str, bytes]:
+def unpack_start(start: bytes) -> tuple[str, bytes]:
     """Return how a file that starts so is compressed ("", "gzip", "bgzip"), and the start of its content.
 
     There is no content if the compressed data are damaged.
@@ -85,7 +85,7 @@ def unpacked(start: bytes) -> tuple[str, bytes]:
     return packing, content
 
 
-def kind_of(content: bytes) -> str:
+def name_kind(content: bytes) -> str:
     """Return what a file whose content starts so seems to be."""
     if not content:
         return "nothing that can be read"

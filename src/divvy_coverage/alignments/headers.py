@@ -4,16 +4,15 @@ Only the first blocks and the last bytes of a file are read.
 """
 
 import hashlib
-import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from divvy_coverage.alignments import bam_header as bamheader
 from divvy_coverage.alignments import bgzf
-from divvy_coverage.alignments.file_types import alignment_kind
+from divvy_coverage.alignments.bam_header import read_bam_header
+from divvy_coverage.alignments.file_types import find_alignment_kind
 from divvy_coverage.errors import UserError
 
 
@@ -42,54 +41,48 @@ def examine(path: Path) -> Header:
             found = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
             raise UserError(f"{path}: expected BAM, CRAM or SAM, found {found}; give the path of a file")
         with path.open("rb") as file:
-            kind = alignment_kind(file, path)
-            contigs = {"bam": _bam_contigs, "cram": _cram_contigs, "sam": _sam_contigs}[kind](file, path)
+            kind = find_alignment_kind(file, path)
+            contigs = READERS[kind](file, path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not contigs:
         raise UserError(f"{path}: its header names no contig, as that of reads that are not aligned; align them first")
-    return Header(path, kind, contigs, digest_of(contigs))
+    return Header(path, kind, contigs, compute_digest(contigs))
 
 
-def digest_of(contigs: Mapping[str, int]) -> str:
+def compute_digest(contigs: Mapping[str, int]) -> str:
     """Return a digest of the names and lengths of contigs in their order."""
     return hashlib.sha256("".join(f"{name}\t{length}\n" for name, length in contigs.items()).encode()).hexdigest()
 
 
-def _bam_contigs(file: BinaryIO, path: Path) -> dict[str, int]:
-    _check_end(file, path)
+def _read_bam_contigs(file: BinaryIO, path: Path) -> dict[str, int]:
+    bgzf.check_end(file, path)
     data, wanted = bytearray(), 0
     for blocks in bgzf.read_blocks(file, path):
         for block in blocks:
-            data += bgzf.content(block, path)
+            data += bgzf.inflate(block, path)
             if data and len(data) >= wanted:
-                if header := bamheader.read_header(data, path):
+                if header := read_bam_header(data, path):
                     return header.contigs
                 wanted = 2 * len(data)
-    if header := bamheader.read_header(data, path):
+    if header := read_bam_header(data, path):
         return header.contigs
     raise bgzf.DamagedFile(path, path.stat().st_size, "the file ends within the header")
 
 
-def _cram_contigs(file: BinaryIO, path: Path) -> dict[str, int]:
-    from divvy_coverage.counting import pysam_counter  # BAM does without pysam
+def _read_cram_contigs(file: BinaryIO, path: Path) -> dict[str, int]:
+    from divvy_coverage.alignments import htslib  # BAM does without pysam
 
-    pysam_counter.check_cram_end(file, path)
-    return pysam_counter.read_contigs(path)
+    htslib.check_cram_end(file, path)
+    return htslib.read_contigs(path)
 
 
-def _sam_contigs(file: BinaryIO, path: Path) -> dict[str, int]:
-    from divvy_coverage.counting import pysam_counter
+def _read_sam_contigs(file: BinaryIO, path: Path) -> dict[str, int]:
+    from divvy_coverage.alignments import htslib
 
     if file.read(len(bgzf.MAGIC)) == bgzf.MAGIC:
-        _check_end(file, path)
-    return pysam_counter.read_contigs(path)
+        bgzf.check_end(file, path)
+    return htslib.read_contigs(path)
 
 
-def _check_end(file: BinaryIO, path: Path) -> None:
-    """Raise DamagedFile if a BGZF file lacks the block that ends it; leave the file at its start."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(-min(size, len(bgzf.END)), os.SEEK_END)
-    if file.read() != bgzf.END:
-        raise bgzf.DamagedFile(path, size, "the end-of-file block is missing")
-    file.seek(0)
+READERS = {"bam": _read_bam_contigs, "cram": _read_cram_contigs, "sam": _read_sam_contigs}

@@ -1,19 +1,11 @@
-"""numba's decorator, imported past a trap: numba looks for the package `coverage`, and would find our script."""
+"""numba's decorators, with compiled functions kept between processes wherever a folder can be written."""
 
-import sys
 from collections.abc import Callable
 from typing import Any, cast
 
-_ours = sys.modules.get("coverage")
-sys.modules["coverage"] = None  # type: ignore[assignment]  # importing it fails, as if it were not installed
-try:
-    from llvmlite import ir
-    from numba import njit, types
-    from numba.extending import intrinsic
-finally:
-    del sys.modules["coverage"]
-    if _ours:
-        sys.modules["coverage"] = _ours
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 __all__ = ["compiled", "intrinsic", "ir", "njit", "types"]
 

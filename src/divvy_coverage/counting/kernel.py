@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from divvy_coverage.arrays import Integers
 from divvy_coverage.counting.definition import (
     DUPLICATE,
     FIRST,
-    LARGEST_FRAGMENT,
     LOW_MAPQ,
     MISSING_FLAGS,
     MODES,
@@ -22,14 +22,13 @@ from divvy_coverage.counting.definition import (
     REVERSE,
     SECONDARY,
     SUPPLEMENTARY,
-    TSS_FLANK,
     UNMAPPED,
     UNPLACED,
-    Integers,
 )
 from divvy_coverage.counting.jit import compiled, intrinsic, ir, njit, types
+from divvy_coverage.counting.statistics import LARGEST_FRAGMENT, TSS_FLANK
 
-READS, FRAGMENTS, CUTS = (MODES.index(mode) for mode in ("reads", "fragments", "cuts"))
+READS, FRAGMENTS, INSERTIONS = (MODES.index(mode) for mode in ("reads", "fragments", "insertions"))
 
 # offsets of the fields of a record, from its start
 CONTIG, POSITION, NAME_LENGTH, MAPQ, OPERATIONS, FLAG = 4, 8, 12, 13, 16, 18
@@ -93,7 +92,7 @@ class Tallies(NamedTuple):
 
 
 @intrinsic
-def int32(typing, address, offset):
+def read_int32(typing, address, offset):
     """Read a little-endian int32, aligned or not; what is there has to have been checked before."""
 
     def generate(context, builder, signature, arguments):
@@ -106,32 +105,32 @@ def int32(typing, address, offset):
 
 
 @njit
-def byte(record, offset):
+def read_byte(record, offset):
     """Read a byte of the record at the address `record`."""
-    return int32(record, offset) & 0xFF
+    return read_int32(record, offset) & 0xFF
 
 
 @njit
-def uint16(record, offset):
+def read_uint16(record, offset):
     """Read a little-endian uint16."""
-    return int32(record, offset) & 0xFFFF
+    return read_int32(record, offset) & 0xFFFF
 
 
 @njit
-def problem_of(record, size, n_contigs):
+def find_problem(record, size, n_contigs):
     """Return 0 if the record of `size` bytes is sound, or what is wrong with it."""
-    operations, bases = uint16(record, OPERATIONS), int32(record, SEQUENCE_LENGTH)
-    if bases < 0 or FIXED + byte(record, NAME_LENGTH) + 4 * operations + (bases + 1) // 2 + bases > size:
+    operations, bases = read_uint16(record, OPERATIONS), read_int32(record, SEQUENCE_LENGTH)
+    if bases < 0 or FIXED + read_byte(record, NAME_LENGTH) + 4 * operations + (bases + 1) // 2 + bases > size:
         return BAD_LENGTHS
-    if not -1 <= int32(record, CONTIG) < n_contigs:
+    if not -1 <= read_int32(record, CONTIG) < n_contigs:
         return BAD_CONTIG
-    if int32(record, POSITION) < -1:
+    if read_int32(record, POSITION) < -1:
         return BAD_POSITION
     return 0
 
 
 @njit
-def reason_of_exclusion(flag, mapq, contig, position, selection):
+def find_reason(flag, mapq, contig, position, selection):
     """Return why an alignment is not kept: the lowest flag that excludes it, or another reason; -1 if it is kept."""
     unwanted = flag & selection.exclude_flags
     if unwanted:
@@ -149,15 +148,15 @@ def reason_of_exclusion(flag, mapq, contig, position, selection):
 
 
 @njit
-def reference_bases(record):
+def count_reference_bases(record):
     """Return how many reference bases the CIGAR of a record covers.
 
     The placeholder of a CIGAR with more than 65,535 operations (4.2.2) covers as many as the CIGAR itself.
     """
     bases = 0
-    offset = FIXED + byte(record, NAME_LENGTH)
-    for _ in range(uint16(record, OPERATIONS)):
-        operation = int32(record, offset) & 0xFFFFFFFF
+    offset = FIXED + read_byte(record, NAME_LENGTH)
+    for _ in range(read_uint16(record, OPERATIONS)):
+        operation = read_int32(record, offset) & 0xFFFFFFFF
         if ON_REFERENCE >> (operation & 15) & 1:
             bases += operation >> 4
         offset += 4
@@ -165,20 +164,20 @@ def reference_bases(record):
 
 
 @njit
-def counts_fragment(record, flag, contig, position):
+def is_counted_here(record, flag, contig, position):
     """Return 1 at the mate where a proper pair is counted, 0 at any other alignment.
 
     That is the leftmost mate, the first of the pair if both start together: the sign of TLEN is not to be trusted.
     Every second mate is the one, which no processor can guess: hence & and | instead of branches.
     """
-    mate = int32(record, NEXT_POSITION)
+    mate = read_int32(record, NEXT_POSITION)
     leftmost = (position < mate) | ((position == mate) & (flag & FIRST != 0))
-    return np.int64((flag & PROPER_PAIR != 0) & (int32(record, NEXT_CONTIG) == contig) & leftmost)
+    return np.int64((flag & PROPER_PAIR != 0) & (read_int32(record, NEXT_CONTIG) == contig) & leftmost)
 
 
 @njit
-def cut_site(flag, position, end, selection):
-    """Return the cut site of an alignment with the span [position, end): its 5' end, shifted. -1 if there is none."""
+def find_insertion(flag, position, end, selection):
+    """Return the insertion of an alignment with the span [position, end): its 5' end, shifted; -1 if there is none."""
     if end == position:
         return -1  # without bases on the reference there is no 5' end
     return end - 1 + selection.shift_reverse if flag & REVERSE else position + selection.shift_forward
@@ -197,7 +196,7 @@ def bisect(values, first, last, limit):
 
 
 @njit
-def rank(values, first, last, near, limit):
+def find_rank(values, first, last, near, limit):
     """Bisect, but look first around `near`, the rank of the span before: in a sorted file it is there or next to it."""
     if near < last and values[near] < limit:
         near += 1
@@ -210,7 +209,7 @@ def rank(values, first, last, near, limit):
 
 @njit
 def profile_tss(site, first, last, positions, strands, profile):
-    """Add a cut site to the profile, at its distance from each start site around it, in the direction of its strand."""
+    """Add an insertion to the profile, at its distance from each start site nearby in the direction of its strand."""
     at = bisect(positions, first, last, site - TSS_FLANK)
     while at < last and positions[at] <= site + TSS_FLANK:
         profile[TSS_FLANK + strands[at] * (site - positions[at])] += 1
@@ -218,14 +217,14 @@ def profile_tss(site, first, last, positions, strands, profile):
 
 
 @njit
-def span_of(record, flag, position, is_fragment, length, selection):
+def find_span(record, flag, position, is_fragment, length, selection):
     """Return start and end of what is counted at a kept alignment; start -1 if it is nothing."""
     if selection.mode == FRAGMENTS:
         return (position, position + length) if is_fragment else (-1, -1)
-    end = position + reference_bases(record)
+    end = position + count_reference_bases(record)
     if selection.mode == READS:
         return position, end
-    site = cut_site(flag, position, end, selection)
+    site = find_insertion(flag, position, end, selection)
     return (site, site + 1) if site >= 0 else (-1, -1)
 
 
@@ -239,17 +238,17 @@ def walk(data, selection, index, tallies):
     address, at = data.ctypes.data, 0
     while at + 4 <= data.size:
         record = address + at
-        size = 4 + int32(record, 0)
+        size = 4 + read_int32(record, 0)
         if not FIXED <= size <= LARGEST_RECORD:
             return BAD_SIZE
         if at + size > data.size:
             break
-        problem = problem_of(record, size, n_contigs)
+        problem = find_problem(record, size, n_contigs)
         if problem:
             return problem
         at += size
-        flag, mapq = uint16(record, FLAG), byte(record, MAPQ)
-        contig, position = int32(record, CONTIG), int32(record, POSITION)
+        flag, mapq = read_uint16(record, FLAG), read_byte(record, MAPQ)
+        contig, position = read_int32(record, CONTIG), read_int32(record, POSITION)
         alignments += 1
         unmapped += flag & UNMAPPED != 0
         duplicates += flag & DUPLICATE != 0
@@ -257,21 +256,21 @@ def walk(data, selection, index, tallies):
         if not flag & (UNMAPPED | SECONDARY | SUPPLEMENTARY) and contig >= 0:
             tallies.mapq[mapq] += 1
             tallies.contigs[contig] += 1
-        reason = reason_of_exclusion(flag, mapq, contig, position, selection)
+        reason = find_reason(flag, mapq, contig, position, selection)
         if reason >= 0:
             tallies.excluded[reason] += 1
             continue
         kept += 1
-        is_fragment = counts_fragment(record, flag, contig, position)
-        length = abs(int32(record, TEMPLATE_LENGTH))
+        is_fragment = is_counted_here(record, flag, contig, position)
+        length = abs(read_int32(record, TEMPLATE_LENGTH))
         fragments += is_fragment
         tallies.fragment_lengths[min(length, LARGEST_FRAGMENT)] += is_fragment
         if index.tss_first[contig] < index.tss_first[contig + 1]:
-            site = cut_site(flag, position, position + reference_bases(record), selection)
+            site = find_insertion(flag, position, position + count_reference_bases(record), selection)
             if site >= 0:
                 around = index.tss_first[contig], index.tss_first[contig + 1]
                 profile_tss(site, *around, index.tss_positions, index.tss_strands, tallies.tss_profile)
-        start, end = span_of(record, flag, position, is_fragment, length, selection)
+        start, end = find_span(record, flag, position, is_fragment, length, selection)
         if start < 0:
             continue
         counted += 1
@@ -279,13 +278,13 @@ def walk(data, selection, index, tallies):
             last_contig, first, last = contig, index.first[contig], index.first[contig + 1]
             ended = begun = first
         if start < end and first < last:
-            ended = rank(index.sorted_ends, first, last, ended, start + 1)
-            begun = rank(index.sorted_starts, first, last, begun, end)
+            ended = find_rank(index.sorted_ends, first, last, ended, start + 1)
+            begun = find_rank(index.sorted_starts, first, last, begun, end)
             tallies.start_ranks[ended + contig] += 1
             tallies.end_ranks[begun + contig] += 1
             in_regions += begun > ended
     tallies.place[0], tallies.place[1], tallies.place[2] = last_contig, ended, begun
-    # in the order of counting.TOTALS
+    # in the order of TOTALS
     tallies.totals[:] += np.array(
         (alignments, unmapped, duplicates, proper_pairs, kept, fragments, counted, in_regions)
     )

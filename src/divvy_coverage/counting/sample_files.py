@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from divvy_coverage import __version__
-from divvy_coverage.arrays import Counts, Floats
+from divvy_coverage.arrays import Counts, Floats, Integers
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import replacing
@@ -22,6 +22,14 @@ from divvy_coverage.intervals.regions import Regions
 Description = dict[str, Any]  # the JSON of a sample
 
 KEYS = ("regions", "counting", "counts", "statistics")  # that every description has
+LARGEST_COUNT = np.iinfo(np.int32).max
+
+
+def to_int32(counts: Integers, source: Path) -> Counts:
+    """Return counts as they are written. Raises UserError for a count of `source` that is too large for int32."""
+    if counts.size and counts.max() > LARGEST_COUNT:
+        raise UserError(f"{source}: a region has {counts.max()} counts, more than the largest possible {LARGEST_COUNT}")
+    return counts.astype(np.int32)
 
 
 def describe(
@@ -29,8 +37,17 @@ def describe(
 ) -> Description:
     """Return the description of a sample.
 
-    `statistics` holds the row of statistics ("statistics"), the histograms ("histograms") and, with start sites, the
-    profile around them ("tss_profile").
+    Parameters
+    ----------
+    files
+        Its alignment files.
+    regions, counting
+        Where and what was counted.
+    counts
+        The counts in region order.
+    statistics
+        The row of statistics ("statistics"), the histograms ("histograms") and, with start sites, the profile around
+        them ("tss_profile"), as `Tally.describe` returns them.
     """
     return {
         "version": __version__,
@@ -42,11 +59,24 @@ def describe(
     }
 
 
-def write_sample(counts_path: Path, description_path: Path, counts: Counts, description: Description) -> None:
-    """Write both files of a sample; either both are there, or none."""
+def write_sample(
+    counts_path: Path, description_path: Path, counts: Counts, description: Description, regions: Regions | None = None
+) -> None:
+    """Write both files of a sample; either both are there, or none.
+
+    With `regions`, counts whose file is not called .npy are written as BED, with the count in the fourth column.
+    """
     with replacing(counts_path) as counts_file, replacing(description_path) as description_file:
-        np.save(counts_file, counts)
+        if regions is None or counts_path.suffix == ".npy":
+            np.save(counts_file, counts)
+        else:
+            _write_bed(counts_file, counts, regions)
         description_file.write_text(json.dumps(description, indent=1) + "\n")
+
+
+def _write_bed(path: Path, counts: Counts, regions: Regions) -> None:
+    lines = zip(regions.bed().decode().splitlines(), counts.tolist(), strict=True)
+    path.write_text("".join(f"{line}\t{count}\n" for line, count in lines))
 
 
 def read_counts(path: Path) -> Counts:

@@ -1,1 +1,1 @@
-"""Genomic intervals: region sets, lines of BED files, and overlaps. Coordinates are 0-based and half-open."""
+"""Genomic intervals: lines of BED files, region sets, start sites, and overlaps. Coordinates are 0-based, half-open."""

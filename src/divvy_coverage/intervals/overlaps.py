@@ -10,8 +10,35 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from divvy_coverage.counting.definition import Integers
+from divvy_coverage.arrays import Integers
 from divvy_coverage.intervals.regions import Regions
+
+
+def sum_over_ranks(
+    starts: Integers,
+    ends: Integers,
+    sorted_starts: Integers,
+    sorted_ends: Integers,
+    start_ranks: Integers,
+    end_ranks: Integers,
+) -> Integers:
+    """Return the number of spans that overlap each of n regions on one contig (int64, n).
+
+    Parameters
+    ----------
+    starts, ends
+        The regions (bp, 0-based half-open; n each).
+    sorted_starts, sorted_ends
+        The same starts and ends, each sorted for itself (n each).
+    start_ranks
+        Numbers of spans by how many regions end at or before the span's start (n + 1).
+    end_ranks
+        Numbers of spans by how many regions start before the span's end (n + 1).
+    """
+    before_end = np.cumsum(start_ranks)[np.searchsorted(sorted_ends, ends, side="left")]
+    before_start = np.cumsum(end_ranks)[np.searchsorted(sorted_starts, starts, side="left")]
+    counts: Integers = before_end - before_start
+    return counts
 
 
 class Overlaps:
@@ -34,7 +61,7 @@ class Overlaps:
         return here.add(starts, ends) if here else 0
 
     def counts(self) -> Integers:
-        """Return the number of spans that overlap each region, in region order."""
+        """Return the number of spans that overlap each region (int64, region order)."""
         counts = np.zeros(len(self.regions), np.int64)
         for contig in self._contigs.values():
             counts[contig.rows] = contig.counts()
@@ -46,10 +73,7 @@ class _Contig:
         self.rows = rows
         self._starts, self._ends = starts[rows], ends[rows]
         self._sorted_starts, self._sorted_ends = np.sort(self._starts), np.sort(self._ends)
-        self._start_ranks = np.zeros(len(rows) + 1, np.int64)  # spans by the number of regions that end before them
-        self._end_ranks = np.zeros(
-            len(rows) + 1, np.int64
-        )  # spans by the number of regions that start before their end
+        self._start_ranks, self._end_ranks = (np.zeros(len(rows) + 1, np.int64) for _ in range(2))
 
     def add(self, starts: Integers, ends: Integers) -> int:
         real = starts < ends  # an alignment without reference bases shares none with a region
@@ -60,7 +84,6 @@ class _Contig:
         return int(np.count_nonzero(begun > ended))
 
     def counts(self) -> Integers:
-        before_end = np.cumsum(self._start_ranks)[np.searchsorted(self._sorted_ends, self._ends, side="left")]
-        before_start = np.cumsum(self._end_ranks)[np.searchsorted(self._sorted_starts, self._starts, side="left")]
-        result: Integers = before_end - before_start
-        return result
+        return sum_over_ranks(
+            *(self._starts, self._ends, self._sorted_starts, self._sorted_ends), self._start_ranks, self._end_ranks
+        )

@@ -1,4 +1,4 @@
-"""Transcription start sites: where they are, the profile of cut sites around them, and how enriched they are there."""
+"""Transcription start sites: where they are, and in which direction transcription runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,24 +6,36 @@ from pathlib import Path
 
 import numpy as np
 
-from divvy_coverage.counting.definition import TSS_FLANK, Integers
-from divvy_coverage.errors import UserError, listing
-from divvy_coverage.intervals.regions import NOT_REGIONS, content_of, lines_of, parse_region
+from divvy_coverage.arrays import Integers
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.bed import parse_interval, parse_lines, read_content, split_fields
 
-EDGE = 100  # bp at both ends of the profile that are taken for the background
-CENTRE = 50  # bp to both sides of a start site that are taken for the signal
+STRANDS = {"+": 1, "-": -1}
 
 
 @dataclass(frozen=True)
 class StartSites:
-    """Start sites: names of contigs, positions (int64, 0-based), and strands (1, or -1 for the reverse)."""
+    """n start sites.
+
+    Attributes
+    ----------
+    contigs
+        Names of contigs (n).
+    positions
+        Coordinates in bp, 0-based (int64, n).
+    strands
+        1, or -1 on the reverse strand (int64, n).
+    """
 
     contigs: list[str]
     positions: Integers
     strands: Integers
 
-    def index(self, contigs: Sequence[str]) -> tuple[Integers, Integers, Integers]:
-        """Return them sorted for the contigs of a file: those of contig c from first[c] to first[c + 1]."""
+    def index_by_contig(self, contigs: Sequence[str]) -> tuple[Integers, Integers, Integers]:
+        """Return `first`, positions and strands, sorted: those of contig number c are first[c] to first[c + 1].
+
+        Contigs are numbered by their place in `contigs`; sites on others are dropped.
+        """
         numbers = {name: number for number, name in enumerate(contigs)}
         contig = np.array([numbers.get(name, -1) for name in self.contigs], np.int64)
         order = np.lexsort((self.positions, contig))
@@ -35,40 +47,31 @@ class StartSites:
 NO_START_SITES = StartSites([], np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
-def read_start_sites(path: Path) -> StartSites:
+def read_start_sites(path: str | Path) -> StartSites:
     """Read start sites from BED6: the start of an interval or, on the reverse strand, its last base.
 
-    Raises UserError with file and line numbers for lines without a strand (+ or -) in column 6, and for malformed ones.
+    Exact duplicates are dropped.
+
+    Raises
+    ------
+    UserError
+        For a file that cannot be read or has no start site, and with line numbers for lines that are malformed or have
+        no strand (+ or -) in column 6.
     """
-    found: dict[tuple[str, int, int], None] = {}
-    problems: list[str] = []
-    for number, line in enumerate(lines_of(content_of(path), path), start=1):
-        if not line or line.isspace() or line.startswith(NOT_REGIONS):
-            continue
-        fields = line.split("\t") if "\t" in line else line.split()
-        try:
-            contig, start, end = parse_region(line)
-            strand = {"+": 1, "-": -1}.get(fields[5].strip() if len(fields) > 5 else "")
-            if strand is None:
-                raise ValueError(f"no strand + or - in column 6: {line[:60]!r}")
-        except ValueError as error:
-            problems.append(f"line {number}: {error}")
-            continue
-        found[contig, start if strand == 1 else end - 1, strand] = None
-    if problems:
-        raise UserError(f"{path}: expected BED with strands, found{listing(problems)}")
-    if not found:
-        raise UserError(f"{path}: expected at least one transcription start site, found none")
-    rows = list(found)
-    positions, strands = (np.array([row[column] for row in rows], np.int64) for column in (1, 2))
+    path = Path(path)
+    expected, advice = "BED with strands", "give start sites with + or - in column 6"
+    rows = list(dict.fromkeys(parse_lines(read_content(path), path, _parse_site, expected, advice)))
+    if not rows:
+        raise UserError(f"{path}: expected at least one transcription start site, found none; {advice}")
+    positions, strands = np.array([row[1] for row in rows], np.int64), np.array([row[2] for row in rows], np.int64)
     return StartSites([row[0] for row in rows], positions, strands)
 
 
-def enrichment(profile: Integers) -> float | None:
-    """Return the mean of the profile within CENTRE bp of the start, over its mean in EDGE bp at both ends.
-
-    None if there is no background.
-    """
-    middle = profile[TSS_FLANK - CENTRE : TSS_FLANK + CENTRE + 1].mean()
-    background = np.concatenate([profile[:EDGE], profile[-EDGE:]]).mean()
-    return float(middle / background) if background else None
+def _parse_site(line: str) -> tuple[str, int, int]:
+    """Return contig, position and strand of a line. Raises ValueError that says what is wrong with it."""
+    contig, start, end = parse_interval(line)
+    fields = split_fields(line)
+    strand = STRANDS.get(fields[5].strip() if len(fields) > 5 else "")
+    if strand is None:
+        raise ValueError(f"no strand + or - in column 6: {line[:60]!r}")
+    return contig, start if strand == 1 else end - 1, strand

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from divvy_coverage.arrays import Booleans, Integers
 from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.bed import LARGEST_COORDINATE
 from divvy_coverage.intervals.overlaps import Overlaps
-from divvy_coverage.intervals.regions import LARGEST_COORDINATE, Regions
+from divvy_coverage.intervals.regions import Regions
 from divvy_coverage.peaks.peak_files import check_source, read_peaks
 from divvy_coverage.problems import Problem
 

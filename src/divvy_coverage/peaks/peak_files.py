@@ -11,15 +11,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from divvy_coverage.errors import UserError, listing
-from divvy_coverage.intervals.regions import (
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.bed import (
     CONTIG,
     LARGEST_COORDINATE,
-    NOT_REGIONS,
+    NOT_INTERVALS,
     UTF8_BOM,
-    content_of,
-    lines_of,
-    parse_region,
+    Interval,
+    parse_interval,
+    parse_lines,
+    read_content,
+    split_fields,
 )
 
 SOURCES = ("summits", "peaks")
@@ -62,7 +64,7 @@ def read_peaks(path: str | Path, source: str = "summits", extension: int = 250) 
     """
     check_source(source, extension)
     path = Path(path)
-    content = content_of(path).removeprefix(UTF8_BOM)
+    content = read_content(path).removeprefix(UTF8_BOM)
     intervals = _read_plain(content, source)
     if intervals is None:
         intervals = _read_any(content, path, source)
@@ -111,9 +113,9 @@ def _read_plain(content: bytes, source: str) -> pd.DataFrame | None:
 
 
 def _are_sound(peaks: pd.DataFrame) -> bool:
-    """Tell whether `regions.parse_region` would take all of them, and none is a comment."""
+    """Tell whether `parse_interval` would take all of them, and none is a comment."""
     names = peaks.chrom.cat.categories
-    if any(not CONTIG.fullmatch(name) or f"{name}\t".startswith(NOT_REGIONS) for name in names):
+    if any(not CONTIG.fullmatch(name) or f"{name}\t".startswith(NOT_INTERVALS) for name in names):
         return False
     return bool(((peaks.start >= 0) & (peaks.start < peaks.end) & (peaks.end <= LARGEST_COORDINATE)).all())
 
@@ -132,27 +134,17 @@ def _find_summits(peaks: pd.DataFrame) -> pd.DataFrame | None:
 
 def _read_any(content: bytes, path: Path, source: str) -> pd.DataFrame:
     """Read line by line; UserError names the lines that are no peaks."""
-    rows: list[tuple[str, int, int]] = []
-    problems: list[str] = []
-    for number, line in enumerate(lines_of(content, path), start=1):
-        if not line or line.isspace() or line.startswith(NOT_REGIONS):
-            continue
-        try:
-            rows.append(_parse_summit(line) if source == "summits" else parse_region(line))
-        except ValueError as error:
-            problems.append(f"line {number}: {error}")
-    if problems:
-        expected, advice = EXPECTED[source]
-        raise UserError(f"{path}: expected {expected}, found{listing(problems, 5)}\n{advice}")
+    parse = _parse_summit if source == "summits" else parse_interval
+    rows = list(parse_lines(content, path, parse, *EXPECTED[source], limit=5))
     return pd.DataFrame(rows, columns=["chrom", "start", "end"]).astype(
         {"chrom": "category", "start": "int64", "end": "int64"}
     )
 
 
-def _parse_summit(line: str) -> tuple[str, int, int]:
+def _parse_summit(line: str) -> Interval:
     """Return contig, start and end of the summit of a line, 1 bp wide; ValueError says why it has none."""
-    contig, start, end = parse_region(line)
-    fields = line.split("\t") if "\t" in line else line.split()
+    contig, start, end = parse_interval(line)
+    fields = split_fields(line)
     if len(fields) != NARROW_PEAK:
         if end - start > 1:
             raise ValueError(f"no summit, {len(fields)} columns and {end - start} bp: {line[:60]!r}")

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from divvy_coverage.intervals.regions import Regions, furthest, misfit
+from divvy_coverage.intervals.contigs import are_within, find_furthest, find_misfit
+from divvy_coverage.intervals.regions import Regions
 from divvy_coverage.preflight.alignment_files import AlignedSample
 from divvy_coverage.problems import Problem
 from divvy_coverage.samples import Sample
@@ -27,12 +28,12 @@ def check_regions(regions: Regions, samples: Sequence[AlignedSample], absent_con
     Errors and warnings are those of `check_contigs`, which is called when samples are counted. `absent_contigs` is
     "error", or "zero" to allow regions on contigs that a file lacks. Files with the same contigs are checked once.
     """
-    reach = furthest(regions)
+    furthest = find_furthest(regions)
     texts, warnings = {}, []
     for digest, group in _group_by_contigs(samples).items():
-        if _are_within(reach, group.contigs, absent_contigs):
+        if are_within(furthest, group.contigs, absent_contigs):
             continue
-        error, warning = misfit(regions, group.contigs, absent_contigs)
+        error, warning = find_misfit(regions, group.contigs, absent_contigs)
         if error:
             texts[digest] = error
         if warning:
@@ -139,15 +140,3 @@ def _name_some(samples: Sequence[Sample]) -> str:
     if len(samples) == 1:
         return f"sample {samples[0].name}"
     return f"{len(samples)} samples ({_list_few(sample.name for sample in samples)})"
-
-
-def _are_within(reach: Mapping[str, tuple[int, int]], lengths: Mapping[str, int], absent_contigs: str) -> bool:
-    """Tell whether all regions lie on contigs of these lengths; `reach` is the furthest of them on each contig."""
-    for contig, (start, end) in reach.items():
-        length = lengths.get(contig)
-        if length is None:
-            if absent_contigs == "error":
-                return False
-        elif start >= length or end > length:
-            return False
-    return True

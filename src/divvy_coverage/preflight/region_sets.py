@@ -10,7 +10,7 @@ from typing import Any
 from divvy_coverage import __version__, results
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import write_if_changed
-from divvy_coverage.intervals.regions import Regions, read_bed
+from divvy_coverage.intervals.regions import Regions, describe_duplicates, read_regions
 from divvy_coverage.problems import Problem, select_errors
 from divvy_coverage.samples import Sample
 
@@ -48,13 +48,13 @@ def build_region_set(
         For an error that is not of a single sample.
     """
     if settings["bed"]:
-        regions = read_bed(Path(settings["bed"]))
+        regions = read_regions(Path(settings["bed"]))
         write_if_changed(folder / results.REGIONS.format(region_set=name), regions.bed())
         return regions, check_duplicates(regions, Path(settings["bed"]))
     out, note = (folder / file.format(region_set=name) for file in (results.REGIONS, results.CONSENSUS))
     stamp = _compute_stamp(settings, samples, lengths)
     if out.exists() and (noted := _read_note(note, stamp)) is not None:
-        return read_bed(out), noted
+        return read_regions(out), noted
     support = folder / results.SUPPORT.format(region_set=name)
     try:
         consensus, problems = _build_consensus(settings, samples, lengths, support)
@@ -69,10 +69,8 @@ def build_region_set(
 
 def check_duplicates(regions: Regions, path: Path) -> list[Problem]:
     """Return a warning if duplicates were dropped when `regions` were read from `path`."""
-    if not regions.duplicates:
-        return []
-    text = f"{regions.duplicates} exact duplicates of other regions were dropped; {len(regions)} regions remain"
-    return [Problem("", None, "regions", "warning", f"{path}: {text}")]
+    text = describe_duplicates(regions, path)
+    return [Problem("", None, "regions", "warning", text)] if text else []
 
 
 def _read_note(note: Path, stamp: str) -> list[Problem] | None:
@@ -103,7 +101,7 @@ def _build_consensus(
         )
     blacklist = None
     if settings["blacklist"]:
-        blacklist = read_bed(Path(settings["blacklist"]))
+        blacklist = read_regions(Path(settings["blacklist"]))
         problems += check_duplicates(blacklist, Path(settings["blacklist"]))
     contigs = settings["contigs"] or ".*"
     consensus = build_consensus(peaks, options["min_samples"], groups, blacklist, contigs, lengths or None)

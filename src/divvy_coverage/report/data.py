@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from divvy_coverage.counting.definition import TSS_FLANK
+from divvy_coverage.counting.statistics import EDGE, TSS_FLANK
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.start_sites import EDGE
 from divvy_coverage.preflight.sheet import Sample, read_table
 from divvy_coverage.report.flags import Finding, findings, labels
 

@@ -1,0 +1,107 @@
+"""Whether regions fit the contigs of an alignment file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.bed import LARGEST_COORDINATE
+from divvy_coverage.intervals.regions import Regions
+
+ABSENT_CONTIGS = ("error", "zero")  # what to do about regions on contigs that a header lacks
+
+
+class Misfit(NamedTuple):
+    """Why regions do not fit contigs, and of what to warn; each "" if there is nothing to say."""
+
+    error: str
+    warning: str
+
+
+def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, absent_contigs: str) -> str:
+    """Check that regions fit the genome of an alignment file.
+
+    Parameters
+    ----------
+    regions
+        The region set.
+    lengths
+        Contig lengths (bp) of the header of `source`, by name.
+    source
+        The alignment file, for messages.
+    absent_contigs
+        "error", or "zero" to allow regions on contigs that the header lacks.
+
+    Returns
+    -------
+    str
+        A warning of regions that end beyond the end of their contig; "" if there are none.
+
+    Raises
+    ------
+    UserError
+        For absent contigs, and for regions that start beyond the end of their contig (another genome build).
+    """
+    misfit = find_misfit(regions, lengths, absent_contigs)
+    if misfit.error:
+        raise UserError(f"{source}: {misfit.error}")
+    return misfit.warning and f"{source}: {misfit.warning}"
+
+
+def find_misfit(regions: Regions, lengths: Mapping[str, int], absent_contigs: str) -> Misfit:
+    """Say why regions do not fit contigs of these lengths (bp), without the name of a file; see `check_contigs`."""
+    absent = [contig for contig in dict.fromkeys(regions.contigs) if contig not in lengths]
+    if absent and absent_contigs == "error":
+        error = (
+            f"its header lacks {len(absent)} of the region set's contigs: {', '.join(absent[:10])}"
+            f"{_suggest_names(absent, lengths)}; give regions of the same genome, or set counting.absent_contigs to "
+            "zero"
+        )
+        return Misfit(error, "")
+    length = np.array([lengths.get(contig, LARGEST_COORDINATE) for contig in regions.contigs])
+    outside = np.flatnonzero(regions.starts >= length)
+    if outside.size:
+        found = [
+            f"{regions.contigs[i]}:{regions.starts[i]}-{regions.ends[i]}, but {regions.contigs[i]} has {length[i]} bp"
+            for i in outside[:5].tolist()
+        ]
+        error = (
+            f"{outside.size} regions start beyond the end of their contig: {'; '.join(found)}; "
+            "the regions seem to be of another genome build than the alignments; give regions of the same build"
+        )
+        return Misfit(error, "")
+    beyond = int(np.count_nonzero(regions.ends > length))
+    warning = f"{beyond} regions end beyond the end of their contig; they are counted as they are" if beyond else ""
+    return Misfit("", warning)
+
+
+def find_furthest(regions: Regions) -> dict[str, tuple[int, int]]:
+    """Return the largest start and the largest end (bp) on each contig: all that `are_within` needs to know."""
+    numbers = {contig: number for number, contig in enumerate(dict.fromkeys(regions.contigs))}
+    contig = np.array([numbers[name] for name in regions.contigs], np.int64)
+    largest = np.zeros((2, len(numbers)), np.int64)
+    for row, values in zip(largest, (regions.starts, regions.ends), strict=True):
+        np.maximum.at(row, contig, values)
+    return dict(zip(numbers, zip(*largest.tolist(), strict=True), strict=True))
+
+
+def are_within(furthest: Mapping[str, tuple[int, int]], lengths: Mapping[str, int], absent_contigs: str) -> bool:
+    """Tell whether `find_misfit` has nothing to say of regions; `furthest` is what `find_furthest` returns of them."""
+    for contig, (start, end) in furthest.items():
+        length = lengths.get(contig)
+        if length is None:
+            if absent_contigs == "error":
+                return False
+        elif start >= length or end > length:
+            return False
+    return True
+
+
+def _suggest_names(absent: Sequence[str], lengths: Mapping[str, int]) -> str:
+    if any(f"chr{contig}" in lengths for contig in absent):
+        return f" (it has chr{absent[0]} and so on: the regions lack the prefix 'chr')"
+    if any(contig.removeprefix("chr") in lengths for contig in absent):
+        return f" (it has {absent[0].removeprefix('chr')} and so on: the alignments lack the prefix 'chr')"
+    return f" (it has {', '.join(list(lengths)[:5])} …)" if lengths else " (it names no contig)"
