@@ -335,7 +335,7 @@ def test_undefined_size_factors_are_refused(tmp_path: Path) -> None:
     assert str(error.value) == (
         "normalization median_of_ratios: expected regions with counts in all samples, found none; "
         "samples without any counts: 1\n  s2\n"
-        "leave them out, or choose another normalization: cpm, log2cpm, rpkm, tmm, quantile"
+        "exclude them, or choose another normalization: cpm, log2cpm, rpkm, tmm, quantile"
     )
 
 
