@@ -3,11 +3,9 @@
 import errno
 import gzip
 import os
-import shutil
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
@@ -16,14 +14,13 @@ import numpy as np
 import pysam
 import pytest
 
-from divvy_coverage.alignments import headers
 from divvy_coverage.alignments.bgzf import END, READ_SIZE
-from divvy_coverage.alignments.headers import Cache, Header, digest_of, examine
-from divvy_coverage.counting import count as alignments
+from divvy_coverage.alignments.headers import Header, compute_digest, examine
+from divvy_coverage.counting.count import count_alignments
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import Regions
-from helpers import CLONE, bgzf, write_bam
+from helpers import bgzf, write_bam
 
 CONTIGS = {"chr1": 1000, "chr2": 300}
 READS = [("r", 0, "chr1", 5 * i, "30M", 60) for i in range(100)]
@@ -54,14 +51,16 @@ def sound_bam() -> bytes:
 def test_kind_and_contigs_are_told_by_content(tmp_path: Path, mode: str, kind: str) -> None:
     path = tmp_path / "x.file"
     write_bam(path, CONTIGS, READS if mode != "wc" else [], mode)
-    assert examine(path) == Header(path, kind, CONTIGS, digest_of(CONTIGS))
+    assert examine(path) == Header(path, kind, CONTIGS, compute_digest(CONTIGS))
     if kind == "sam":
         for packed in (gzip.compress(path.read_bytes()), bgzf(path.read_bytes())):
             assert examine(written(tmp_path / "x.sam.gz", packed)).kind == "sam"
 
 
 def test_the_digest_is_of_names_lengths_and_order() -> None:
-    digests = {digest_of(contigs) for contigs in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}, {"a": 12}, {"a1": 2})}
+    digests = {
+        compute_digest(contigs) for contigs in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}, {"a": 12}, {"a1": 2})
+    }
     assert len(digests) == 5
 
 
@@ -140,7 +139,7 @@ def test_what_is_refused_is_never_counted_not_even_as_zeros(tmp_path: Path, name
     """An unaligned BAM (no contigs) has zeros, if absent contigs may be."""
     path = written(tmp_path / "x.bam", REFUSED[name][0]())
     with pytest.raises(UserError) as error:
-        alignments.count([path], Regions(["chr1"], np.array([1]), np.array([5])), Counting(absent_contigs="zero"))
+        count_alignments(path, Regions(["chr1"], np.array([1]), np.array([5])), Counting(absent_contigs="zero"))
     assert str(error.value).startswith(f"{path}: ")
 
 
@@ -174,7 +173,7 @@ def test_a_cram_file_counts_without_its_reference(tmp_path: Path) -> None:
     genome.with_name("genome.fa.fai").unlink(missing_ok=True)
     assert examine(tmp_path / "x.cram").contigs == CONTIGS
     regions = Regions(["chr1", "chr1"], np.array([0, 27]), np.array([5, 28]))
-    assert alignments.count([tmp_path / "x.cram"], regions, Counting())[0].tolist() == [1, 1]
+    assert count_alignments(tmp_path / "x.cram", regions, Counting())[0].tolist() == [1, 1]
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
@@ -192,119 +191,6 @@ def test_what_must_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_looking_at_bam_files_needs_no_large_library() -> None:
-    code = "import sys, headers; print([name for name in ('numpy', 'numba', 'pysam', 'pandas') if name in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=CLONE / "scripts", capture_output=True, text=True, check=True
-    )
+    code = "import sys; from divvy_coverage.alignments import headers; print([name for name in ('numpy', 'numba', 'pysam', 'pandas') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are read, and not taken from the cache."""
-    names: list[str] = []
-
-    def examined(path: Path) -> Header:
-        names.append(path.name)
-        return examine(path)
-
-    monkeypatch.setattr(headers, "examine", examined)
-    return names
-
-
-def cohort(folder: Path, number: int = 5) -> list[Path]:
-    return [written(folder / f"s{i}.bam", bgzf(header_of(CONTIGS if i else {"chr1": 7}))) for i in range(number)]
-
-
-def test_unchanged_files_are_not_read_again(tmp_path: Path, read: list[str]) -> None:
-    paths, cache = cohort(tmp_path), tmp_path / "results" / "cache.json"
-    first = Cache(cache).examine(paths)
-    assert first == ({path: examine(path) for path in paths}, {})
-    assert sorted(read) == [path.name for path in paths]
-    assert len({id(header.contigs) for header in first[0].values()}) == 2  # in memory once for all
-    read.clear()
-    before = cache.stat()
-    assert Cache(cache).examine(paths) == first
-    assert not read
-    assert cache.stat().st_mtime_ns == before.st_mtime_ns
-    assert cache.stat().st_ino == before.st_ino
-    assert [path.name for path in cache.parent.iterdir()] == ["cache.json"]
-
-
-def test_changed_files_are_read_again(tmp_path: Path, read: list[str]) -> None:
-    paths, cache = cohort(tmp_path), tmp_path / "cache.json"
-    Cache(cache).examine(paths)
-    read.clear()
-    os.utime(paths[1], ns=(0, 1))
-    paths[2].write_bytes(bgzf(header_of({"chrX": 5})))
-    paths[3].unlink()
-    stamp = paths[4].stat()
-    paths[4].write_bytes(bgzf(header_of({"chrLonger": 5})))
-    os.utime(paths[4], ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # only its size tells
-    found, problems = Cache(cache).examine(paths)
-    assert sorted(read) == ["s1.bam", "s2.bam", "s3.bam", "s4.bam"]
-    assert [list(found[path].contigs) for path in (paths[2], paths[4])] == [["chrX"], ["chrLonger"]]
-    assert list(problems) == [paths[3]]
-    assert "No such file" in problems[paths[3]]
-    read.clear()
-    Cache(cache).examine(paths)
-    assert read == ["s3.bam"]
-
-
-def test_bad_files_are_looked_at_each_time(tmp_path: Path, read: list[str]) -> None:
-    path = written(tmp_path / "x.bam", FASTQ)
-    for _ in range(2):
-        found, problems = Cache(tmp_path / "cache.json").examine([path])
-        assert not found
-        assert "FASTQ" in problems[path]
-    assert read == ["x.bam", "x.bam"]
-
-
-def test_a_damaged_cache_is_ignored(tmp_path: Path, read: list[str]) -> None:
-    paths, cache = cohort(tmp_path), tmp_path / "cache.json"
-    expected = Cache(cache).examine(paths)
-    good = cache.read_bytes()
-    changed = good.replace(b'"chr1": 7', b'"chr1": 8')
-    assert changed != good
-    for damaged in (b"", b"{}", good[:-20], changed, b"\xff\xfe" + good, good.split(b"\n")[0], b"x\n[9, {}, {}]"):
-        cache.write_bytes(damaged)
-        read.clear()
-        assert Cache(cache).examine(paths) == expected
-        assert len(read) == len(paths)
-        assert cache.read_bytes() == good
-
-
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
-    written(tmp_path / "file", b"")
-    paths = cohort(tmp_path)
-    assert Cache(tmp_path / "file" / "cache.json").examine(paths)[0].keys() == set(paths)
-
-
-def test_the_cache_forgets_what_is_no_longer_asked_for(tmp_path: Path, read: list[str]) -> None:
-    paths, cache = cohort(tmp_path), tmp_path / "cache.json"
-    Cache(cache).examine(paths)
-    Cache(cache).examine(paths[1:3])
-    assert b"s1.bam" in cache.read_bytes()
-    assert b"s0.bam" not in cache.read_bytes()
-    assert digest_of({"chr1": 7}).encode() not in cache.read_bytes()
-
-
-def test_odd_names_and_repeated_paths(tmp_path: Path) -> None:
-    odd = tmp_path / os.fsdecode(b'\xff "\n\xc3\xa4.bam')
-    paths = [written(odd, sound_bam()), odd]
-    for _ in range(2):
-        assert list(Cache(tmp_path / "cache.json").examine(paths)[0]) == [odd]
-
-
-def test_a_thousand_files_are_looked_at_in_seconds(data: Path, tmp_path: Path) -> None:
-    """0.1 s, and 0.02 s with the cache, on a machine that does nothing else."""
-    paths = [tmp_path / f"{i}.bam" for i in range(1000)]
-    for path in paths:
-        shutil.copy(data / "nasty" / "bam" / "empty_records.bam", path)
-    start = time.perf_counter()
-    found, problems = Cache(tmp_path / "cache.json").examine(paths)
-    assert time.perf_counter() - start < 10
-    assert (len(found), len(problems)) == (1000, 0)
-    start = time.perf_counter()
-    assert Cache(tmp_path / "cache.json").examine(paths)[0] == found
-    assert time.perf_counter() - start < 1
