@@ -1,8 +1,8 @@
-"""Compare coverage.py with the tools of the field on one file: CPU, wall time, memory, and whether the counts agree.
+"""Compare measure_coverage.py with the tools of the field on one file: CPU, wall time, memory, and whether the counts agree.
 
 Each tool counts the primary alignments (-F 0x904) in every region. The commands run in turn, several times; the table
 shows medians, and the ratios of CPU time within each round to ours and to the floor, inflating the file with libdeflate
-and its checksums in C. Tools that are not installed are left out.
+and its checksums in C. Tools that are not installed are skipped.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-OURS = f"{shlex.quote(sys.executable)} {shlex.quote(str(HERE.parent / 'scripts' / 'coverage.py'))}"
+OURS = f"{shlex.quote(sys.executable)} {shlex.quote(str(HERE.parent / 'scripts' / 'measure_coverage.py'))}"
 COUNT = f"{OURS} --bam reads.bam --regions regions.bed --exclude-flags 0x904"
 NGS_TOOLKIT = """
 import pysam
@@ -55,8 +55,10 @@ def contenders() -> list[Contender]:
     nothing: Counts = lambda folder: None  # noqa: E731
     return [
         Contender("inflate (C, libdeflate, CRC)", "./inflate reads.bam", nothing, "./inflate"),
-        Contender("coverage.py", f"{COUNT} --out 1.bed --stats 1.json", column("1.bed", 3)),
-        Contender("coverage.py --threads 2", f"{COUNT} --threads 2 --out 2.bed --stats 2.json", column("2.bed", 3)),
+        Contender("measure_coverage.py", f"{COUNT} --out 1.bed --stats 1.json", column("1.bed", 3)),
+        Contender(
+            "measure_coverage.py --threads 2", f"{COUNT} --threads 2 --out 2.bed --stats 2.json", column("2.bed", 3)
+        ),
         Contender("samtools view -c (a total only)", "samtools view -c -F 0x904 reads.bam", nothing, "samtools"),
         Contender(
             "featureCounts -T1", f"{feature_counts} -T 1 -o f1.txt reads.bam", column("f1.txt", 6, 2), "featureCounts"
@@ -77,7 +79,7 @@ def contenders() -> list[Contender]:
             "bedtools",
         ),
         Contender(
-            "ngs_toolkit's way (pysam, a region at a time)",
+            "ngs_toolkit's way (pysam, one region at a time)",
             f"{shlex.quote(sys.executable)} -c {shlex.quote(NGS_TOOLKIT)}",
             column("ngs_toolkit.out", 0),
         ),
@@ -107,7 +109,7 @@ def agreement(contender: Contender, expected: list[int], folder: Path) -> str:
 def table(results: Sequence[Contender], folder: Path) -> str:
     """Return the results as a Markdown table."""
     by_name = {contender.name: contender for contender in results}
-    ours, floor = by_name["coverage.py"], by_name.get("inflate (C, libdeflate, CRC)")
+    ours, floor = by_name["measure_coverage.py"], by_name.get("inflate (C, libdeflate, CRC)")
     expected = ours.counts(folder) or []
     lines = [
         "| tool | CPU s | wall s | peak MiB | CPU / ours | CPU / floor | equal counts |",
@@ -144,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     subprocess.run(compile_floor, check=False, stderr=subprocess.DEVNULL) if shutil.which("cc") else None
     there = [c for c in contenders() if shutil.which(c.program) or (folder / c.program).exists()]
     print(
-        f"left out, not installed: {[c.name for c in contenders() if c.name not in [t.name for t in there]]}",
+        f"skipped, not installed: {[c.name for c in contenders() if c.name not in [t.name for t in there]]}",
         file=sys.stderr,
     )
     for number in range(args.rounds + 1):  # the first round fills caches, and is not counted

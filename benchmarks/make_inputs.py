@@ -7,7 +7,6 @@ one of a real file takes; two thirds of the fragments lie in regions.
 
 import argparse
 import struct
-import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,6 @@ import deflate
 import numpy as np
 import pysam
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from divvy_coverage.alignments.bgzf import END
 from divvy_coverage.files import replacing
 

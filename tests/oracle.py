@@ -22,7 +22,7 @@ def spans(path: Path, mode: str, exclude: int, require: int, mapq: int, shift: S
             end = start + sum(length for operation, length in read.cigartuples or () if operation in (0, 2, 3, 7, 8))
             if mode == "reads":
                 found.append((contig, start, end))
-            elif mode == "cuts":
+            elif mode == "insertions":
                 site = end - 1 + shift[1] if read.is_reverse else start + shift[0]
                 if end > start and site >= 0:
                     found.append((contig, site, site + 1))
@@ -47,7 +47,7 @@ def count(rows: Sequence[Row], found: Sequence[Row]) -> tuple[list[int], int]:
 def tss_profile(
     sites: Sequence[tuple[str, int]], contigs: Sequence[str], positions: Sequence[int], strands: Sequence[int]
 ) -> dict[int, int]:
-    """Return how many cut sites are at each distance, within 2000 bp, from a start site in the direction of its strand."""
+    """Return how many insertions are at each distance, within 2000 bp, from a start site in the direction of its strand."""
     profile: dict[int, int] = {}
     for contig, site in sites:
         for other, position, strand in zip(contigs, positions, strands, strict=True):

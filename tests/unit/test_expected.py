@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from divvy_coverage.counting import bam
+from divvy_coverage.counting.count import count_alignments
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.intervals.regions import Regions
 
@@ -14,8 +14,8 @@ DEFINITIONS = {
     "reads_primary": Counting(exclude_flags=0x904),
     "reads_primary_q30_nodup": Counting(exclude_flags=0xF04, min_mapq=30),
     "reads_properpair_primary": Counting(exclude_flags=0x904, require_flags=2),
-    "cut5p_primary": Counting("cuts", exclude_flags=0x904, shift=(0, 0)),
-    "cut5p_primary_tn5shift": Counting("cuts", exclude_flags=0x904),
+    "cut5p_primary": Counting("insertions", exclude_flags=0x904, shift=(0, 0)),
+    "cut5p_primary_tn5shift": Counting("insertions", exclude_flags=0x904),
     "fragments_span_properpair": Counting("fragments", exclude_flags=0x904),
 }
 
@@ -31,7 +31,7 @@ def test_every_cell_equals_the_expected_one(data: Path, definition: str) -> None
         cohort = data / table.parent.name.split(".")[0]
         for column, sample in enumerate(header[3:], start=3):
             (path,) = [*cohort.glob(f"bam/{sample}.bam"), *cohort.glob(f"{sample}.bam"), *cohort.glob("x.bam")][:1]
-            counts, _ = bam.count(path, regions, DEFINITIONS[definition])
+            counts, _ = count_alignments(path, regions, DEFINITIONS[definition])
             np.testing.assert_array_equal(
                 counts, np.array([row[column] for row in rows], np.int64), f"{table} {sample}"
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from divvy_coverage.alignments.headers import Header, digest_of
+from divvy_coverage.alignments.headers import Header, compute_digest
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.contigs import check_contigs, find_furthest
 from divvy_coverage.intervals.regions import Regions
@@ -31,7 +31,7 @@ def cohort(*contigs: dict[str, int]) -> list[AlignedSample]:
 
 
 def header(name: str, contigs: dict[str, int]) -> Header:
-    return Header(Path(f"{name}.bam"), "bam", contigs, digest_of(contigs))
+    return Header(Path(f"{name}.bam"), "bam", contigs, compute_digest(contigs))
 
 
 def regions(*rows: tuple[str, int, int]) -> Regions:

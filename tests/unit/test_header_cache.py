@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from divvy_coverage.alignments.headers import Header, digest_of, examine
+from divvy_coverage.alignments.headers import Header, compute_digest, examine
 from divvy_coverage.preflight import header_cache
 from divvy_coverage.preflight.header_cache import HeaderCache
 from helpers import bgzf
@@ -122,7 +122,7 @@ def test_the_cache_forgets_what_is_no_longer_asked_for(tmp_path: Path, read: lis
     HeaderCache(cache).examine(paths[1:3])
     assert b"s1.bam" in cache.read_bytes()
     assert b"s0.bam" not in cache.read_bytes()
-    assert digest_of({"chr1": 7}).encode() not in cache.read_bytes()
+    assert compute_digest({"chr1": 7}).encode() not in cache.read_bytes()
 
 
 def test_odd_names_and_repeated_paths(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ import pysam
 import pytest
 
 from divvy_coverage.alignments.bgzf import END, READ_SIZE
-from divvy_coverage.alignments.headers import Header, digest_of, examine
-from divvy_coverage.counting import count as alignments
+from divvy_coverage.alignments.headers import Header, compute_digest, examine
+from divvy_coverage.counting.count import count_alignments
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import Regions
-from helpers import CLONE, bgzf, write_bam
+from helpers import bgzf, write_bam
 
 CONTIGS = {"chr1": 1000, "chr2": 300}
 READS = [("r", 0, "chr1", 5 * i, "30M", 60) for i in range(100)]
@@ -51,14 +51,16 @@ def sound_bam() -> bytes:
 def test_kind_and_contigs_are_told_by_content(tmp_path: Path, mode: str, kind: str) -> None:
     path = tmp_path / "x.file"
     write_bam(path, CONTIGS, READS if mode != "wc" else [], mode)
-    assert examine(path) == Header(path, kind, CONTIGS, digest_of(CONTIGS))
+    assert examine(path) == Header(path, kind, CONTIGS, compute_digest(CONTIGS))
     if kind == "sam":
         for packed in (gzip.compress(path.read_bytes()), bgzf(path.read_bytes())):
             assert examine(written(tmp_path / "x.sam.gz", packed)).kind == "sam"
 
 
 def test_the_digest_is_of_names_lengths_and_order() -> None:
-    digests = {digest_of(contigs) for contigs in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}, {"a": 12}, {"a1": 2})}
+    digests = {
+        compute_digest(contigs) for contigs in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}, {"a": 12}, {"a1": 2})
+    }
     assert len(digests) == 5
 
 
@@ -137,7 +139,7 @@ def test_what_is_refused_is_never_counted_not_even_as_zeros(tmp_path: Path, name
     """An unaligned BAM (no contigs) has zeros, if absent contigs may be."""
     path = written(tmp_path / "x.bam", REFUSED[name][0]())
     with pytest.raises(UserError) as error:
-        alignments.count([path], Regions(["chr1"], np.array([1]), np.array([5])), Counting(absent_contigs="zero"))
+        count_alignments(path, Regions(["chr1"], np.array([1]), np.array([5])), Counting(absent_contigs="zero"))
     assert str(error.value).startswith(f"{path}: ")
 
 
@@ -171,7 +173,7 @@ def test_a_cram_file_counts_without_its_reference(tmp_path: Path) -> None:
     genome.with_name("genome.fa.fai").unlink(missing_ok=True)
     assert examine(tmp_path / "x.cram").contigs == CONTIGS
     regions = Regions(["chr1", "chr1"], np.array([0, 27]), np.array([5, 28]))
-    assert alignments.count([tmp_path / "x.cram"], regions, Counting())[0].tolist() == [1, 1]
+    assert count_alignments(tmp_path / "x.cram", regions, Counting())[0].tolist() == [1, 1]
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
@@ -189,8 +191,6 @@ def test_what_must_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_looking_at_bam_files_needs_no_large_library() -> None:
-    code = "import sys, headers; print([name for name in ('numpy', 'numba', 'pysam', 'pandas') if name in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=CLONE / "scripts", capture_output=True, text=True, check=True
-    )
+    code = "import sys; from divvy_coverage.alignments import headers; print([name for name in ('numpy', 'numba', 'pysam', 'pandas') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""Reading, checking and freezing region sets."""
+"""Reading region sets, and checking that they fit alignment files."""
 
 import gzip
 from pathlib import Path
@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.regions import Regions, check_contigs, main, read_bed
+from divvy_coverage.files import write_if_changed
+from divvy_coverage.intervals.contigs import check_contigs
+from divvy_coverage.intervals.regions import Regions, describe_duplicates, read_regions
 
 PLAIN = "chr1\t5\t10\nchr2\t0\t7\n"
 
@@ -40,18 +42,21 @@ def regions(*rows: tuple[str, int, int]) -> Regions:
     ids=lambda item: item[0],
 )
 def test_all_forms_of_bed_read_the_same(tmp_path: Path, content: tuple[str, bytes]) -> None:
-    assert read_bed(bed(tmp_path, content[1])).bed().decode() == PLAIN
+    assert read_regions(bed(tmp_path, content[1])).bed().decode() == PLAIN
 
 
 def test_order_and_names_are_kept(tmp_path: Path) -> None:
-    found = read_bed(bed(tmp_path, b"chr2\t5\t6\nHLA-A*01:01\t1\t2\nchr1\t5\t6\n"))
+    found = read_regions(bed(tmp_path, b"chr2\t5\t6\nHLA-A*01:01\t1\t2\nchr1\t5\t6\n"))
     assert found.names() == ["chr2:5-6", "HLA-A*01:01:1-2", "chr1:5-6"]
 
 
-def test_duplicates_are_dropped_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = read_bed(bed(tmp_path, b"chr1\t5\t9\nchr1\t1\t2\nchr1\t5\t9\nchr1\t5\t9\n"))
+def test_duplicates_are_dropped_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read_regions(bed(tmp_path, b"chr1\t5\t9\nchr1\t1\t2\nchr1\t5\t9\nchr1\t5\t9\n"))
     assert found.names() == ["chr1:5-9", "chr1:1-2"]
-    assert "2 exact duplicates" in capsys.readouterr().err
+    assert found.duplicates == 2
+    assert "x.bed: 2 exact duplicates" in describe_duplicates(found, "x.bed")
+    assert capsys.readouterr() == ("", "")
+    assert describe_duplicates(read_regions(bed(tmp_path, PLAIN.encode())), "x.bed") == ""
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_duplicates_are_dropped_with_a_warning(tmp_path: Path, capsys: pytest.Ca
 def test_malformed_lines_are_named(tmp_path: Path, line: str, problem: str) -> None:
     path = bed(tmp_path, f"#x\n{PLAIN}{line}\n".encode())
     with pytest.raises(UserError) as error:
-        read_bed(path)
+        read_regions(path)
     assert str(path) in str(error.value)
     assert "line 4" in str(error.value)
     assert problem in str(error.value)
@@ -92,24 +97,24 @@ def test_malformed_lines_are_named(tmp_path: Path, line: str, problem: str) -> N
 )
 def test_files_that_are_no_bed_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     with pytest.raises(UserError, match=problem):
-        read_bed(bed(tmp_path, content))
+        read_regions(bed(tmp_path, content))
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.bed: cannot be read: No such file"):
-        read_bed(tmp_path / "nowhere.bed")
+        read_regions(tmp_path / "nowhere.bed")
 
 
-def test_freezing_touches_the_file_only_if_regions_change(tmp_path: Path) -> None:
+def test_a_copy_is_written_only_if_regions_change(tmp_path: Path) -> None:
     out = tmp_path / "frozen" / "x.bed"
     path = bed(tmp_path, PLAIN.encode())
-    main(["--bed", str(path), "--out", str(out)])
+    write_if_changed(out, read_regions(path).bed())
     first = out.stat().st_mtime_ns
     bed(tmp_path, b"# comment\n" + PLAIN.encode())
-    main(["--bed", str(path), "--out", str(out)])
+    write_if_changed(out, read_regions(path).bed())
     assert out.stat().st_mtime_ns == first
     bed(tmp_path, PLAIN.encode() + b"chr3\t1\t2\n")
-    main(["--bed", str(path), "--out", str(out)])
+    write_if_changed(out, read_regions(path).bed())
     assert out.read_text() == PLAIN + "chr3\t1\t2\n"
     assert [p.name for p in out.parent.iterdir()] == ["x.bed"]
 
@@ -122,7 +127,7 @@ def test_absent_contigs_are_refused_with_a_hint(contigs: dict[str, int], hint: s
     with pytest.raises(UserError, match=hint) as error:
         check_contigs(regions(("chr1", 5, 10)), contigs, Path("a.bam"), "error")
     assert "a.bam" in str(error.value)
-    check_contigs(regions(("chr1", 5, 10)), contigs, Path("a.bam"), "zero")
+    assert check_contigs(regions(("chr1", 5, 10)), contigs, Path("a.bam"), "zero") == ""
 
 
 def test_regions_without_chr_get_the_hint_too() -> None:
@@ -130,8 +135,8 @@ def test_regions_without_chr_get_the_hint_too() -> None:
         check_contigs(regions(("1", 5, 10)), {"chr1": 100}, Path("a.bam"), "error")
 
 
-def test_regions_of_another_genome_build_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_regions_of_another_genome_build_are_refused() -> None:
     with pytest.raises(UserError, match="chr1:100-110, but chr1 has 100 bp"):
         check_contigs(regions(("chr1", 5, 10), ("chr1", 100, 110)), {"chr1": 100}, Path("a.bam"), "error")
-    check_contigs(regions(("chr1", 99, 110)), {"chr1": 100}, Path("a.bam"), "error")
-    assert "1 regions end beyond" in capsys.readouterr().err
+    warning = check_contigs(regions(("chr1", 99, 110)), {"chr1": 100}, Path("a.bam"), "error")
+    assert warning.startswith("a.bam: 1 regions end beyond")

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from divvy_coverage.counting.statistics import compute_enrichment
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.start_sites import enrichment, read_start_sites
+from divvy_coverage.intervals.start_sites import read_start_sites
 
 
 def test_positions_follow_the_strand(tmp_path: Path) -> None:
@@ -16,7 +17,7 @@ def test_positions_follow_the_strand(tmp_path: Path) -> None:
     sites = read_start_sites(tmp_path / "t.bed")
     found = list(zip(sites.contigs, sites.positions.tolist(), sites.strands.tolist(), strict=True))
     assert found == [("chr1", 10, 1), ("chr1", 19, -1), ("chr2", 5, -1)]  # the last is the first once more
-    first, positions, strands = sites.index(["chr2", "chrX", "chr1"])
+    first, positions, strands = sites.index_by_contig(["chr2", "chrX", "chr1"])
     assert first.tolist() == [0, 1, 1, 3]
     assert positions.tolist() == [5, 10, 19]
     assert strands.tolist() == [-1, 1, -1]
@@ -37,8 +38,8 @@ def test_other_files_are_refused(tmp_path: Path, text: str, problem: str) -> Non
         read_start_sites(tmp_path / "t.bed")
 
 
-def test_enrichment_is_centre_over_edges() -> None:
+def test_enrichment_is_center_over_edges() -> None:
     profile = np.ones(4001, np.int64)
     profile[1950:2051] = 8
-    assert enrichment(profile) == 8.0
-    assert enrichment(np.zeros(4001, np.int64)) is None
+    assert compute_enrichment(profile) == 8.0
+    assert compute_enrichment(np.zeros(4001, np.int64)) is None

@@ -1,0 +1,270 @@
+"""measure_coverage.py on tiny files: against the definition, in plain Python, and on files that are broken."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pysam
+import pytest
+
+import oracle
+from divvy_coverage.counting.sample_files import checksum
+from helpers import CLONE, Read, command, refuse, script, succeed, write_bam
+
+CONTIGS = {"chr1": 500, "chr2": 300, "chrEmpty": 100}
+BED = "chr1\t0\t500\nchr1\t10\t60\nchr1\t20\t30\nchr1\t30\t31\nchr1\t10\t61\nchr2\t100\t200\nchrEmpty\t0\t10\n"
+
+Measure = Callable[..., subprocess.CompletedProcess[str]]
+Count = Callable[..., tuple[list[int], dict]]
+
+
+@pytest.fixture
+def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
+    """Run the script on files of the working directory: x.bam, if not others, in the regions of r.bed."""
+    monkeypatch.chdir(tmp_path)
+    Path("r.bed").write_text(BED)
+
+    def measure(*options: str, bams: Sequence[str | Path] = ("x.bam",), out: str = "x.npy"):
+        files = ["--bam", *bams, "--regions", "r.bed", "--out", out, "--stats", "x.json"]
+        return script("measure_coverage.py", *files, *options, folder=tmp_path)
+
+    return measure
+
+
+@pytest.fixture
+def count(measure: Measure) -> Count:
+    """Run the script, and return the counts and their description."""
+
+    def count(*options: str, bams: Sequence[str | Path] = ("x.bam",), bed: str = BED) -> tuple[list[int], dict]:
+        Path("r.bed").write_text(bed)
+        succeed(measure(*options, bams=bams))
+        counts = np.load("x.npy")
+        assert counts.dtype == np.int32
+        description = json.loads(Path("x.json").read_text())
+        assert description["counts"] == {"sum": counts.sum(), "sha256": checksum(counts)}
+        return counts.tolist(), description
+
+    return count
+
+
+def expected(path: Path, exclude: int = 3844, require: int = 0, mapq: int = 0, mode: str = "reads") -> list[int]:
+    rows = [(contig, int(start), int(end)) for contig, start, end in (line.split("\t") for line in BED.splitlines())]
+    return oracle.count(rows, oracle.spans(path, mode, exclude, require, mapq, (4, -5))[1])[0]
+
+
+READS: list[Read] = [
+    ("inside", 0, "chr1", 22, "5M", 60),
+    ("ends at 10", 0, "chr1", 0, "10M", 60),
+    ("ends at 11", 0, "chr1", 0, "11M", 60),
+    ("spliced", 16, "chr1", 5, "3M40N3M", 60),
+    ("deletion", 0, "chr1", 25, "5M1D5M", 3),
+    ("clipped", 0, "chr1", 60, "30S5M30H", 60),
+    ("insertion", 0, "chr1", 28, "2M10I", 60),
+    ("no bases", 0, "chr1", 40, "10S", 60),
+    ("duplicate", 0x400, "chr1", 22, "5M", 60),
+    ("placed unmapped", 0x4, "chr1", 22, "*", 0),
+    ("unmapped", 0x4, "*", -1, "*", 0),
+    ("proper", 0x3, "chr2", 199, "2=1X", 29),
+    ("beyond the end", 0, "chr2", 299, "50M", 60),
+]
+FILTERS = [(3844, 0, 0), (0, 0, 0), (0x904, 0, 0), (0x4, 0, 0), (0xF04, 0, 30), (0x904, 2, 0), (0, 0x402, 0)]
+
+
+@pytest.mark.parametrize(("exclude", "require", "mapq"), FILTERS)
+def test_counts_and_filters(count: Count, exclude: int, require: int, mapq: int) -> None:
+    write_bam(Path("x.bam"), CONTIGS, READS)
+    options = ["--exclude-flags", hex(exclude), "--require-flags", str(require), "--min-mapq", str(mapq)]
+    counts, description = count(*options)
+    assert counts == expected(Path("x.bam"), exclude, require, mapq)
+    assert description["statistics"]["alignments"] == len(READS)
+    assert description["counting"]["exclude_flags"] == exclude
+
+
+def test_statistics(count: Count) -> None:
+    path = Path("x.bam").resolve()
+    write_bam(path, CONTIGS, READS)
+    _, description = count(bams=[path], bed="chr1\t0\t15\n")
+    assert description["statistics"] == {
+        "alignments": 13,
+        "unmapped": 2,
+        "duplicates": 1,
+        "proper_pairs": 1,
+        "kept": 10,
+        "fragments": 0,
+        "counted": 10,
+        "in_regions": 3,
+        "frip": 0.3,
+        "mitochondrial_fraction": 0.0,
+        "fragment_length_median": None,
+        "mapping_quality_median": 60,
+        "tss_enrichment": None,
+        "excluded_unmapped": 2,
+        "excluded_secondary": 0,
+        "excluded_qc_fail": 0,
+        "excluded_duplicate": 1,
+        "excluded_supplementary": 0,
+        "excluded_missing_flags": 0,
+        "excluded_mapping_quality": 0,
+    }
+    assert description["histograms"] == {
+        "mapping_quality": {"3": 1, "29": 1, "60": 9},
+        "fragment_length": {},
+        "excluded": {"unmapped": 2, "duplicate": 1},
+        "contigs": {"chr1": 9, "chr2": 2},
+    }
+    assert description["files"] == [{"path": str(path), "bytes": path.stat().st_size}]
+    assert description["regions"]["number"] == 1
+    assert "tss_profile" not in description
+
+
+def test_mitochondrial_contigs_can_be_named(count: Count) -> None:
+    write_bam(Path("x.bam"), CONTIGS, READS)
+    fractions = {
+        names: count("--mitochondrial-contigs", *names.split())[1]["statistics"]["mitochondrial_fraction"]
+        for names in ("", "chr2", "chr1 chr2 chr7")
+    }
+    assert fractions == {"": 0, "chr2": 2 / 11, "chr1 chr2 chr7": 1}
+
+
+@pytest.mark.parametrize("mode", ["w", "wb", "wc"])
+def test_sam_and_cram_count_as_bam(count: Count, mode: str) -> None:
+    reads = [read for read in READS if read[4] != "*"]
+    path = Path("x.file")
+    if mode == "wc":
+        write_bam(Path("x.bam"), CONTIGS, reads)
+        pysam.view("-C", "--output-fmt-option", "no_ref=1", "-o", str(path), "x.bam", catch_stdout=False)
+    else:
+        write_bam(path, CONTIGS, reads, mode)
+    assert count("--exclude-flags", "0", bams=[path])[0] == expected(path, 0)
+
+
+def test_cram_with_a_reference(count: Count, measure: Measure) -> None:
+    sequence = "ACGT" * 125
+    Path("genome.fa").write_text(f">chr1\n{sequence}\n>chr2\n{sequence[:300]}\n>chrEmpty\n{sequence[:100]}\n")
+    header = pysam.AlignmentHeader.from_references(list(CONTIGS), list(CONTIGS.values()))
+    with pysam.AlignmentFile("x.cram", "wc", header=header, reference_filename="genome.fa") as file:
+        for start in (0, 8, 26, 60):
+            read = pysam.AlignedSegment(header)
+            read.query_name, read.reference_id, read.reference_start = "r", 0, start
+            read.query_sequence, read.cigarstring, read.mapping_quality = sequence[start : start + 20], "20M", 60
+            file.write(read)
+    counts, _ = count("--reference", "genome.fa", bams=["x.cram"])
+    assert counts == [4, 3, 2, 1, 4, 0, 0]
+    whole = Path("x.cram").read_bytes()
+    Path("x.cram").write_bytes(whole[:-38])
+    refuse(measure(bams=["x.cram"]), "end-of-file container is missing")
+    refuse(measure("--reference", "gone.fa", bams=["x.cram"]), "gone.fa: no such file")
+
+
+def test_a_profile_of_start_sites(count: Count) -> None:
+    write_bam(Path("x.bam"), CONTIGS, READS)
+    Path("tss.bed").write_text("chr1\t30\t31\ta\t0\t+\n")
+    _, description = count("--tss", "tss.bed")
+    sites = [(contig, start) for contig, start, _ in oracle.spans(Path("x.bam"), "insertions", 3844, 0, 0, (4, -5))[1]]
+    profile = oracle.tss_profile(sites, ["chr1"], [30], [1])
+    assert {i - 2000: n for i, n in enumerate(description["tss_profile"]) if n} == profile
+
+
+@pytest.mark.parametrize("mode", ["reads", "fragments", "insertions"])
+def test_modes_and_threads(count: Count, mode: str) -> None:
+    write_bam(Path("x.bam"), CONTIGS, READS)
+    counts, description = count("--mode", mode, "--threads", "2")
+    assert counts == expected(Path("x.bam"), mode=mode)
+    assert description["counting"]["mode"] == mode
+
+
+def test_counts_as_bed(count: Count, measure: Measure) -> None:
+    write_bam(Path("x.bam"), CONTIGS, READS)
+    counts, _ = count()
+    succeed(measure(out="x.bed"))
+    lines = [f"{line}\t{number}" for line, number in zip(BED.splitlines(), counts, strict=True)]
+    assert Path("x.bed").read_text().splitlines() == lines
+
+
+def test_several_files_are_one_sample(count: Count) -> None:
+    write_bam(Path("a.bam"), CONTIGS, READS[:5])
+    write_bam(Path("b.bam"), dict(reversed(CONTIGS.items())), READS[5:])
+    counts, description = count(bams=["a.bam", "b.bam"])
+    write_bam(Path("x.bam"), CONTIGS, READS)
+    assert counts == expected(Path("x.bam"))
+    assert description["statistics"]["alignments"] == len(READS)
+
+
+def test_no_index_and_no_order_is_needed(count: Count) -> None:
+    write_bam(Path("x.bam"), CONTIGS, READS[::-1] * 3)
+    assert count()[0] == expected(Path("x.bam"))
+
+
+@pytest.mark.slow  # numba compiles
+def test_the_command_line_runs_where_nothing_can_be_cached(tmp_path: Path) -> None:
+    """A read-only installation and no home: the engine is compiled for the one run."""
+    shutil.copytree(CLONE / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "src" / "divvy_coverage" / "counting" / "__pycache__").write_text("not a folder")
+    write_bam(tmp_path / "x.bam", CONTIGS, READS)
+    (tmp_path / "r.bed").write_text(BED)
+    words = ["--bam", "x.bam", "--regions", "r.bed", "--out", "x.npy", "--stats", "x.json"]
+    done = command(
+        *(sys.executable, CLONE / "scripts" / "measure_coverage.py", *words),
+        folder=tmp_path,
+        PYTHONPATH=str(tmp_path / "src"),
+        HOME="/nonexistent",
+        XDG_CACHE_HOME="/proc/nowhere",
+    )
+    assert succeed(done) == ""
+    assert np.load(tmp_path / "x.npy").tolist() == expected(tmp_path / "x.bam")
+
+
+def test_a_file_without_reads_gives_zeros(count: Count) -> None:
+    write_bam(Path("x.bam"), CONTIGS, [])
+    counts, description = count()
+    assert set(counts) == {0}
+    assert description["statistics"]["frip"] is None
+
+
+def test_absent_contigs_can_be_allowed(count: Count, measure: Measure) -> None:
+    write_bam(Path("x.bam"), CONTIGS, READS)
+    bed = "chr1\t20\t30\nchr9\t0\t10\n"
+    Path("r.bed").write_text(bed)
+    refuse(measure(), "x.bam", "chr9", "absent_contigs")
+    assert count("--absent-contigs", "zero", bed=bed)[0][1] == 0
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def without_end(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-28])
+
+
+def damaged(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+
+
+def other_kind(path: Path) -> None:
+    path.write_bytes(gzip.compress(b"not a BAM"))
+
+
+@pytest.mark.parametrize(
+    "harm", [truncated, without_end, damaged, other_kind, Path.unlink, lambda p: p.write_bytes(b"")]
+)
+def test_bad_files_are_refused_and_leave_nothing(measure: Measure, harm: Callable[[Path], object]) -> None:
+    write_bam(Path("x.bam"), CONTIGS, [("r", 0, "chr1", i % 400, "50M", 60) for i in range(20_000)])
+    harm(Path("x.bam"))
+    said = refuse(measure(), "x.bam")
+    assert said.count("\n") == 1, said
+    assert {path.name for path in Path().iterdir()} <= {"x.bam", "r.bed"}
+
+
+@pytest.mark.parametrize("flags", ["4096", "-1", "x"])
+def test_impossible_options_are_refused(measure: Measure, flags: str) -> None:
+    done = measure(f"--exclude-flags={flags}")
+    assert done.returncode == 2
+    assert "--exclude-flags" in done.stdout
