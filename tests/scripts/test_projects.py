@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from divvy_coverage.intervals.regions import read_bed
+from divvy_coverage.intervals.regions import read_regions
 from helpers import CLONE, refuse, resolve_sheet, script, snakemake, succeed, tiny_project
 
 
@@ -16,7 +16,7 @@ def test_the_demo_has_the_samples_of_the_sheet_in_config(demo: Path) -> None:
 def test_the_demo_is_complete(demo: Path) -> None:
     samples = resolve_sheet(demo / "project_config.yaml")
     assert [sample.attributes["group"] for sample in samples] == [["control"]] * 6 + [["treated"]] * 6
-    assert len(read_bed(demo / "regions.bed")) == 1000
+    assert len(read_regions(demo / "regions.bed")) == 1000
     for sample in samples:
         assert Path(sample.files[0]).with_suffix(".bam.bai").is_file()
         peaks = (demo / sample.peaks[0]).read_text().splitlines()
@@ -48,7 +48,7 @@ def test_the_groups_differ_where_the_truth_says_so(demo: Path, tmp_path: Path) -
             name = f"{group}_{number}"
             outputs = ["--out", f"{name}.npy", "--stats", f"{name}.json"]
             options = ["--bam", demo / "bam" / f"{name}.bam", "--regions", demo / "regions.bed", *outputs]
-            succeed(script("coverage.py", *options, folder=tmp_path))
+            succeed(script("measure_coverage.py", *options, folder=tmp_path))
         means[group] = np.mean([np.load(tmp_path / f"{group}_{n}.npy") for n in (1, 2, 3)], axis=0) + 1
     change = np.log2(means["treated"] / means["control"])
     up, down, same = (change[np.sign(truth) == sign] for sign in (1, -1, 0))
@@ -60,7 +60,7 @@ def test_the_groups_differ_where_the_truth_says_so(demo: Path, tmp_path: Path) -
 def test_the_same_options_give_the_same_project(tmp_path: Path) -> None:
     options = ["--samples", "3", "--regions", "20", "--reads", "100"]
     for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        succeed(script("generate_project.py", "--out", folder, *options, "--seed", seed, folder=tmp_path))
+        succeed(script("make_demo.py", "--out", folder, *options, "--seed", seed, folder=tmp_path))
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
     assert len(files) == 3 * 3 + 4
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
@@ -68,7 +68,7 @@ def test_the_same_options_give_the_same_project(tmp_path: Path) -> None:
 
 
 def test_an_impossible_demo_is_refused(tmp_path: Path) -> None:
-    refuse(script("generate_project.py", "--samples", "0", folder=tmp_path), "at least 1 sample")
+    refuse(script("make_demo.py", "--samples", "0", folder=tmp_path), "at least 1 sample")
 
 
 def test_a_new_project_runs_from_its_own_folder(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def needed(path: Path) -> frozenset[str]:
     while waiting:
         file = waiting.pop()
         found.add(file)
+        if file == LIBRARY / "__init__.py":
+            continue  # its names are imported when they are used
         waiting |= modules(file) - found
     return frozenset(map(part, found))
 
