@@ -1,11 +1,11 @@
 # make run     the demo project, from nothing to matrix and report, through `snakemake --profile divvy`
 # make test    the tests, in minutes      make check   lint and types      make demo   only the demo project's files
 # make test-all   all tests: whole runs, real schedulers, R and a browser too, where these are installed
-# make readers   what the tests of the matrix formats and of MultiQC need besides
+# make readers   extra packages for the tests of matrix formats and MultiQC
 # make bench   counting compared with other tools on simulated reads
 # make bench-scale   collecting and normalizing cohorts of growing size
 # make bench-executors   this executor compared with others on a Slurm of its own
-# make lock    choose the versions of the lock files anew
+# make lock    update the lock files
 
 PYTHON ?= python3
 VENV := .venv

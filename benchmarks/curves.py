@@ -13,12 +13,12 @@ import vl_convert
 Result = dict[str, Any]
 
 GUIDE = "#d4d4d4"
-# colour and dash of each line, in the rows of the legend; colours of Okabe and Ito (https://jfly.uni-koeln.de/color)
+# color and dash of each line, in the rows of the legend; colors of Okabe and Ito (https://jfly.uni-koeln.de/color)
 LINES = {
     "collect raw csv.gz": ("#E69F00", [1, 0]),
     "collect norm csv.gz": ("#E69F00", [3, 3]),
     "summarize": ("#000000", [1, 0]),
-    "coverage.py": ("#56B4E9", [1, 0]),
+    "measure_coverage.py": ("#56B4E9", [1, 0]),
     "collect raw parquet": ("#0072B2", [1, 0]),
     "collect norm parquet": ("#0072B2", [3, 3]),
     "ngs_toolkit default": ("#D55E00", [1, 0]),
@@ -36,7 +36,7 @@ WIDTH = 226
 
 
 def tables(results: Sequence[Result]) -> str:
-    """Return a Markdown table a question: a line a command, a column a size."""
+    """Return one Markdown table per question, with one row per command and one column per size."""
     return "\n\n".join(table(question, lines) for question, lines in by(results, "question").items())
 
 
@@ -83,7 +83,7 @@ def panel(results: Sequence[Result], measure: str) -> alt.LayerChart:
     frame = pd.DataFrame(results)
     sizes = extent(frame["size"])
     x, y = axis(alt.X, "size", sizes, labels=measure == "mib"), axis(alt.Y, measure, extent(frame[measure]), title)
-    colours = alt.Scale(domain=list(LINES), range=[colour for colour, _ in LINES.values()])
+    colors = alt.Scale(domain=list(LINES), range=[color for color, _ in LINES.values()])
     dashes = alt.Scale(domain=list(LINES), range=[dash for _, dash in LINES.values()])
     legend = alt.Legend(title=None, orient="bottom", columns=4, labelLimit=220, symbolType="stroke")
     lines = (
@@ -92,7 +92,7 @@ def panel(results: Sequence[Result], measure: str) -> alt.LayerChart:
         .encode(
             x,
             y,
-            alt.Color("name", scale=colours, legend=legend),
+            alt.Color("name", scale=colors, legend=legend),
             alt.StrokeDash("name", scale=dashes, legend=legend),
         )
     )

@@ -28,9 +28,9 @@ from bench import HERE, NGS_TOOLKIT, OURS, Contender, measure
 
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
-from divvy_coverage.counting.definition import sha256
+from divvy_coverage.counting.sample_files import checksum
 from divvy_coverage.files import replacing
-from divvy_coverage.intervals.regions import read_bed
+from divvy_coverage.intervals.regions import read_regions
 
 PYTHON = shlex.quote(sys.executable)
 SUMMARIZE, COLLECT = (
@@ -175,7 +175,7 @@ def reads_tasks(size: int, each: int, regions: int, folder: Path) -> Iterator[Ta
     task = partial(Task, question, size=size, folder=where, inputs=inputs)
     files = " ".join(f"{number}.bam" for number in range(size // each))
     options = "--regions regions.bed --exclude-flags 0x904 --out counts.npy --stats counts.json"
-    yield task("coverage.py", command=f"{OURS} --bam {files} {options}")
+    yield task("measure_coverage.py", command=f"{OURS} --bam {files} {options}")
     programs = {"samtools view -c": "samtools view -c -F 0x904", "inflate (C)": shlex.quote(str(floor))}
     if not shutil.which("samtools"):
         del programs["samtools view -c"]
@@ -221,11 +221,11 @@ def make_cohort(folder: Path, regions: int, samples: int, beds: bool = False) ->
 
 def remove_duplicates(bed: Path) -> None:
     """Write regions again, each once."""
-    bed.write_bytes(read_bed(bed).bed())
+    bed.write_bytes(read_regions(bed).bed())
 
 
 def write_counts(folder: Path, number: int) -> None:
-    """Write a sample's counts, of which the mean over samples is about 5, and what coverage.py would say of them."""
+    """Write a sample's counts, of which the mean over samples is about 5, and what measure_coverage.py would say of them."""
     path = folder / "coverage" / f"{sample_name(number)}.npy"
     description_path = path.with_suffix(".stats.json")
     if description_path.exists():
@@ -237,7 +237,7 @@ def write_counts(folder: Path, number: int) -> None:
     counts = rng.negative_binomial(size, size / (size + mean)).astype(np.int32)
     total = int(counts.sum())
     np.save(path, counts)
-    description["counts"] = {"sum": total, "sha256": sha256(counts)}
+    description["counts"] = {"sum": total, "sha256": checksum(counts)}
     description["statistics"] |= {"alignments": 3 * total, "counted": 2 * total, "in_regions": total, "frip": 0.5}
     with replacing(description_path) as temporary:
         temporary.write_text(json.dumps(description, indent=1))
@@ -254,10 +254,10 @@ def write_bed(folder: Path, number: int) -> None:
 
 
 def check_collected(folder: Path, samples: int) -> None:
-    """Check that collect_coverage found the counts that collect.py would write."""
+    """Check that collect_coverage found the counts that collect_coverage.py would write."""
     import pandas as pd
 
-    found = pd.read_csv(folder / "collect_coverage.csv", index_col=0).loc[read_bed(folder / "regions.bed").names()]
+    found = pd.read_csv(folder / "collect_coverage.csv", index_col=0).loc[read_regions(folder / "regions.bed").names()]
     for name in map(sample_name, range(samples)):
         if not np.array_equal(found[name], np.load(folder / "coverage" / f"{name}.npy")):
             raise SystemExit(f"{folder}: {name}: collect_coverage has other counts")

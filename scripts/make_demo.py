@@ -1,8 +1,8 @@
 """Make a small project of simulated ATAC-seq samples: a PEP, BAM files, peaks, and regions.
 
-Two groups of samples share the regions; in a tenth of the regions the groups differ (truth.tsv says where and how
-much). Alignments are paired-end, coordinate-sorted and indexed, with duplicates, low mapping qualities and unmapped
-pairs among them. The same options give the same files.
+The two groups have the same regions; in a tenth of them the counts differ (truth.tsv says where and how much).
+Alignments are paired-end, coordinate-sorted and indexed, including duplicates, low mapping qualities and unmapped
+pairs. The same options give the same files.
 """
 
 import argparse

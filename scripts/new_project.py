@@ -1,4 +1,4 @@
-"""Make a folder for a project of your own, in which `snakemake --profile divvy` works as it does in the clone.
+"""Make a folder for your own project, where `snakemake --profile divvy` works as it does in the clone.
 
 The folder gets its own configuration and sample sheet to edit; workflow and profile stay those of the clone.
 """
@@ -37,11 +37,11 @@ def get_files() -> dict[str, str]:
 
 
 def make_project(folder: Path) -> None:
-    """Write a new project into `folder`; UserError rather than overwriting anything."""
+    """Write a new project into `folder`; raises UserError instead of overwriting."""
     files = get_files()
     links = {"workflow/divvy-coverage": find_folder("workflow"), "divvy": find_folder("profiles") / "divvy"}
     if existing := [name for name in [*files, *links] if (folder / name).exists()]:
-        raise UserError(f"{folder}: expected a new folder, found {', '.join(existing)}; choose another one")
+        raise UserError(f"{folder}: expected a new folder, found {', '.join(existing)}; choose another folder")
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     make_project(args.folder.expanduser())
     print(
-        f"Made {args.folder}. Next: list your samples in config/pep/samples.csv, put your regions at\n"
+        f"Made {args.folder}. Next: list your samples in config/pep/samples.csv, save your regions as\n"
         "config/regions.bed, look through config/config.yaml, and run there: snakemake --profile divvy"
     )
 

@@ -1,6 +1,6 @@
-"""Record what results were made of: versions, configuration, samples, region sets, command line and date.
+"""Record what results were made from: versions, configuration, samples, region sets, command line and date.
 
-The report shows the record. It is the only result with a date in it.
+The report shows it; no other result has a date.
 """
 
 import argparse

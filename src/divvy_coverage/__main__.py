@@ -1,4 +1,4 @@
-"""The commands of divvy-coverage, by `python -m divvy_coverage COMMAND`."""
+"""The commands of divvy-coverage, run as `python -m divvy_coverage COMMAND`."""
 
 import ast
 import runpy
@@ -19,7 +19,7 @@ def describe_commands() -> str:
 
 
 def main() -> int:
-    """Run a command with the rest of the command line."""
+    """Run the command with the remaining arguments."""
     command = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if command in ("-h", "--help"):
         print("usage: python -m divvy_coverage COMMAND [options]\n\nCommands (COMMAND --help lists their options):")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """Something a user can cause and mend; the message says what was expected, what was found and what to do."""
+    """Something a user can cause and fix; the message says what was expected, what was found and what to do."""
 
 
 def listing(items: Sequence[str], limit: int = 20) -> str:

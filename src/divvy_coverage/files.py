@@ -10,7 +10,7 @@ from typing import IO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, renamed to it on success and removed on failure.
+    """Give a temporary path next to `path`, renamed to it on success and removed on failure.
 
     The temporary name keeps the suffixes of `path`, for libraries that choose a format by them.
     """

@@ -1,6 +1,6 @@
-"""Where the parts of this distribution are: beside the library in a clone, within it when it was installed.
+"""Where the parts of this distribution are: next to the library in a clone, inside it when installed.
 
-An installed library brings the folders `scripts`, `workflow`, `profiles` and `config` along.
+An installed library includes the folders `scripts`, `workflow`, `profiles` and `config`.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def find_folder(name: str) -> Path:
 
 
 def find_script(name: str) -> Path:
-    """Return the path of a command-line script. Raises UserError with the valid names if there is none of that name."""
+    """Return the path of a command-line script. Raises UserError with the valid names if there is no such command."""
     scripts = {path.stem: path for path in sorted(find_folder("scripts").glob("*.py"))}
     if name not in scripts:
         raise UserError(f"no command {name!r}; commands: {', '.join(scripts)}")

@@ -37,7 +37,7 @@ class Project:
     Raises
     ------
     UserError
-        For a configuration that is not there.
+        If the configuration file does not exist.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class Project:
         progress: bool = True,
         **resources: str | int,
     ) -> "pd.DataFrame":
-        """Count every sample in every region, and collect the counts; what is there and still right is not done again.
+        """Count every sample in every region, and collect the counts; what is up to date is not counted again.
 
         Parameters
         ----------
@@ -77,13 +77,13 @@ class Project:
         package
             divvy compute package; by default that of the profile `divvy`.
         cores
-            Number of cores to use on this machine; of no account if `distributed`.
+            Number of cores to use on this machine; ignored if `distributed`.
         force
             Whether to count all samples again.
         progress
             Whether to show a progress bar.
         **resources
-            Resources of the jobs, as the variables of the compute package's template are called (`partition="longq"`,
+            Resources of the jobs, named like the variables of the compute package's template (`partition="longq"`,
             `mem_mb=24000`, `runtime=60` …).
 
         Returns
@@ -95,10 +95,10 @@ class Project:
         Raises
         ------
         UserError
-            With the workflow's messages, for anything that is wrong with the inputs or that failed.
+            With the workflow's messages, if inputs are wrong or a job fails.
         """
         target = self._get_target(region_set)
-        # Snakemake evaluates what is not in quotes
+        # Snakemake evaluates unquoted values
         settings = [f"{rule}:{name}={value!r}" for rule in RULES for name, value in resources.items()]
         options = ["--set-resources", *settings] if settings else []
         options += ["--forcerun", RULES[0]] if force else []
@@ -119,7 +119,7 @@ class Project:
             If samples have not been counted, or their counts are damaged.
         """
         target = self._get_target(region_set)
-        # only what follows counting: the counts of thousands of samples should not come from this process unasked
+        # do not count thousands of samples here unasked
         self._run_workflow(["--cores", "1", "--allowed-rules", *RULES[1:], "--", target], progress)
         return self._read(target)
 
@@ -129,7 +129,7 @@ class Project:
         Raises
         ------
         UserError
-            With the workflow's messages, for anything that is wrong with the inputs or that failed.
+            With the workflow's messages, if inputs are wrong or a job fails.
         """
         self._run_workflow(options or ("--cores", "1"), progress)
 
@@ -145,7 +145,7 @@ class Project:
         return "results/" + results.MATRIX.format(region_set=region_set, kind="raw", format="parquet")
 
     def _find_profile(self) -> str:
-        """Return the profile that `snakemake --profile divvy` would take in the folder, or else our own."""
+        """Return the profile that `snakemake --profile divvy` would use in the folder, or else ours."""
         home = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
         for parent in (self.folder, home / "snakemake", Path("/etc/xdg/snakemake")):
             if (parent / PROFILE).is_dir():
@@ -153,7 +153,7 @@ class Project:
         return str(find_folder("profiles") / PROFILE)
 
     def _read(self, target: str) -> "pd.DataFrame":
-        from divvy_coverage.matrix.reading import read_matrix  # pandas takes its time
+        from divvy_coverage.matrix.reading import read_matrix  # importing pandas is slow
 
         return read_matrix(self.folder / target)
 
@@ -197,6 +197,6 @@ def follow(lines: Iterable[str], progress: bool) -> str:
 
 
 def find_failure(printed: str) -> str:
-    """Return what Snakemake printed from the first error on; all of it if it is none that is known."""
+    """Return what Snakemake printed from the first error on, or all of it if no known error is found."""
     found = FAILURE.search(printed)
     return printed[found.start() if found else 0 :].strip() or "Snakemake failed without a message"

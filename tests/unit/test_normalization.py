@@ -27,7 +27,7 @@ REAL = {
 
 
 def write_cohort(folder: Path, counts: NDArray[np.integer], lengths: NDArray[np.integer] | None = None) -> Cohort:
-    """Write counts (regions, samples) as coverage.py does; samples are s0, s1, …"""
+    """Write counts (regions, samples) as counting does; samples are s0, s1, …"""
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"s{sample}" for sample in range(counts.shape[1])]
     for name, column in zip(names, counts.T, strict=True):

@@ -35,7 +35,7 @@ def use_library():
     if source.is_dir():
         sys.path.insert(0, str(source))
         prepend("PYTHONPATH", str(source))
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that nothing has use for
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that nothing uses
 
 
 def prepend(variable, folder):
@@ -123,12 +123,12 @@ def gigabytes(paths):
 
 
 def counting_minutes(wildcards, input):
-    """Return the time limit of a sample: far more than it takes on any file system."""
+    """Return a generous time limit for counting one sample."""
     return 5 + ceil(10 * gigabytes(input.bam))
 
 
 def jobs_in_a_submission(wildcards, input):
-    """Return how many samples of this size share a submission: about 2 GB of alignments; large ones are alone."""
+    """Return how many samples of this size share a submission: about 2 GB of alignments; large ones are submitted alone."""
     return max(1, min(20, int(2 / max(gigabytes(input.bam), 0.001))))
 
 
@@ -147,12 +147,12 @@ def for_each_region_set(*files):
 
 
 def coverage_folder(wildcards):
-    """Return the folder with the coverage of all samples: for thousands of them no command line is long enough."""
+    """Return the folder with the coverage of all samples (a command line cannot hold thousands of paths)."""
     return os.path.dirname(f"{RESULTS}/{names.COUNTS}").format(region_set=wildcards.region_set)
 
 
 def support(wildcards):
-    """Return the table of support of a region set that is made of peaks."""
+    """Return the table of support of a region set that is built from peaks."""
     given = config["regions"][wildcards.region_set]["bed"]
     return [] if given else in_results(names.SUPPORT.format(region_set=wildcards.region_set))
 
@@ -179,22 +179,22 @@ def minutes_for_all_samples(wildcards, input):
 
 
 def matrices_in_a_submission(wildcards, input):
-    """Return how many matrix files share a submission: small ones, all of them."""
+    """Return how many small matrix files share a submission."""
     return max(1, min(20, int(2e8 / max(cells(input), 1))))
 
 
 def excluded_samples(wildcards):
-    """Return the table of the samples that were excluded, if some were."""
+    """Return the table of excluded samples, if any were."""
     return [in_results(names.EXCLUDED)] if os.path.exists(f"{RESULTS}/{names.EXCLUDED}") else []
 
 
 def optional_inputs(wildcards):
-    """Return the files besides the alignments that the configuration names."""
+    """Return the other files that the configuration names."""
     return [local(path) for path in (config["statistics"]["tss"], config["reference"]) if path]
 
 
 def counting_options():
-    """Return what the configuration says of counting as options of the command."""
+    """Return the counting settings as command-line options."""
     options = config["counting"] | config["statistics"] | {"reference": config["reference"]}
     words = []
     for key, value in options.items():

@@ -1,5 +1,5 @@
 rule summarize_coverage:
-    """Summarize the samples and the regions of a region set, and how alike samples are."""
+    """Summarize the samples and the regions of a region set, and how similar samples are."""
     input:
         samples=in_results(names.SAMPLES),
         regions=in_results(names.REGIONS),
@@ -35,7 +35,7 @@ rule summarize_coverage:
 rule collect_coverage:
     """Collect the counts of all samples, as they are or normalized, into one matrix file."""
 
-    # the coverage is not an input: its summary is, and thousands of files more would have to be looked at
+    # counts are not inputs: the summary depends on them, and thousands of files would have to be checked
     input:
         samples=in_results(names.SAMPLES),
         regions=in_results(names.REGIONS),

@@ -1,4 +1,5 @@
 rule record_run:
+    """Record what the results were made from, with which command, and when."""
     input:
         samples=in_results(names.SAMPLES),
         regions=for_each_region_set(names.REGIONS),
@@ -7,7 +8,6 @@ rule record_run:
         in_results(names.PROVENANCE),
     log:
         in_results("logs/record_run.log"),
-    """Record what the results were made of, by which command, and when."""
     localrule: True
     conda:
         "../envs/divvy-coverage.yaml"
@@ -20,7 +20,7 @@ rule record_run:
 
 
 rule make_report:
-    """Draw the report of the whole cohort, pictures of it, and its content for MultiQC."""
+    """Make the report, its figures, and the content for MultiQC."""
     input:
         samples=in_results(names.SAMPLES),
         warnings=in_results(names.WARNINGS),

@@ -19,7 +19,7 @@ def generate_project(
     """Simulate a project of two groups of samples, and return it.
 
     In a tenth of the regions the groups differ; `truth.tsv` has the log2 fold changes. The same arguments give the same
-    files. A complete project that is there already is not simulated again.
+    files. An existing complete project is not simulated again.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def generate_project(
     samples, regions
         Number of samples, and of regions (200 to 900 bp wide).
     reads
-        Aligned reads per sample, of which two make a fragment.
+        Aligned reads per sample, two per fragment.
     seed
         Seed of the simulation.
     sample_input_files
@@ -37,7 +37,7 @@ def generate_project(
     Raises
     ------
     UserError
-        For numbers that no project can have, or a folder that holds another project.
+        For invalid numbers, or a folder that holds another project.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def generate_project(
     >>> project.measure_coverage().shape  # doctest: +SKIP
     (1000, 4)
     """
-    from divvy_coverage.demo.files import write_project  # numpy and pysam take their time
+    from divvy_coverage.demo.files import write_project  # slow to import
 
     write_project(Path(folder), samples, regions, reads, seed, sample_input_files)
     return Project(Path(folder) / "config.yaml")

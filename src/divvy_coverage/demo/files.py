@@ -29,7 +29,7 @@ regions:
     bed: regions.bed
 """
 RECORD = "simulation.json"  # what a complete project was simulated from
-FEWEST_FRAGMENTS = 5  # of a peak
+MIN_FRAGMENTS = 5  # of a peak
 
 
 def write_project(
@@ -37,7 +37,7 @@ def write_project(
 ) -> None:
     """Write the whole project into `folder`, unless it is there already.
 
-    Raises UserError for numbers that no project can have, and for a folder that holds another project.
+    Raises UserError for invalid numbers, and for a folder that holds another project.
     """
     if n_samples < 1 or n_regions < 10 or n_reads < 2 or seed < 0:
         raise UserError(
@@ -116,7 +116,7 @@ def call_peaks(genome: Genome, fragments: Fragments, name: str) -> list[str]:
         here = fragments.starts[fragments.contigs == contig]
         start, end = int(genome.starts[i]), int(genome.ends[i])
         inside = here[slice(*np.searchsorted(here, [start, end]))]
-        if len(inside) >= FEWEST_FRAGMENTS:
+        if len(inside) >= MIN_FRAGMENTS:
             summit = int(np.median(inside)) - start
             lines.append(
                 f"{contigs[contig]}\t{start}\t{end}\t{name}_{i}\t{len(inside)}\t.\t{len(inside)}\t-1\t-1\t{summit}\n"

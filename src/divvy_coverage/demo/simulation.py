@@ -12,7 +12,7 @@ READ_LENGTH = 50
 SPACING = 4000  # bp of genome per region
 BACKGROUND = 0.4  # fraction of fragments outside regions
 DIFFERENTIAL = 0.1  # fraction of regions that differ between the groups
-CONTIG_SHARES = {"chr1": 0.5, "chr2": 0.3, "chr3": 0.2}
+CONTIG_FRACTIONS = {"chr1": 0.5, "chr2": 0.3, "chr3": 0.2}
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Fragments:
 
 def simulate_genome(n_regions: int, rng: np.random.Generator) -> Genome:
     """Lay regions of 200 to 900 bp over three contigs, and choose their strength in each group."""
-    shares = np.cumsum(list(CONTIG_SHARES.values()))
+    shares = np.cumsum(list(CONTIG_FRACTIONS.values()))
     region_contigs = np.searchsorted(shares, (np.arange(n_regions) + 0.5) / n_regions)
     place = np.concatenate([np.arange(np.count_nonzero(region_contigs == c)) for c in range(len(shares))])
     width = rng.integers(200, 900, n_regions)
@@ -49,12 +49,12 @@ def simulate_genome(n_regions: int, rng: np.random.Generator) -> Genome:
     fold_change[differs] = rng.choice([-2.0, 2.0], np.count_nonzero(differs))
     base = rng.lognormal(0, 0.7, n_regions)
     strength = np.stack([base * 2 ** (-fold_change / 2), base * 2 ** (fold_change / 2)])
-    contigs = dict(zip(CONTIG_SHARES, lengths, strict=True))
+    contigs = dict(zip(CONTIG_FRACTIONS, lengths, strict=True))
     return Genome(contigs, region_contigs, starts, starts + width, strength, fold_change)
 
 
 def simulate_fragments(genome: Genome, group: int, n_fragments: int, rng: np.random.Generator) -> Fragments:
-    """Draw fragments: most around the middle of regions, the rest anywhere; some are repeated as duplicates."""
+    """Draw fragments: most near region centers, the rest anywhere; some are repeated as duplicates."""
     lengths = np.clip(rng.gamma(4, 45, n_fragments).astype(np.int64), READ_LENGTH, 800)
     contig_lengths = np.array(list(genome.contigs.values()))
     weight = genome.strength[group] / genome.strength[group].sum()
