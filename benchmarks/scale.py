@@ -26,15 +26,13 @@ from typing import Any
 import numpy as np
 from bench import HERE, NGS_TOOLKIT, OURS, Contender, measure
 
-sys.path.insert(0, str(HERE.parent / "scripts"))
-
 from divvy_coverage.counting.sample_files import checksum
 from divvy_coverage.files import replacing
 from divvy_coverage.intervals.regions import read_regions
 
 PYTHON = shlex.quote(sys.executable)
 SUMMARIZE, COLLECT = (
-    f"{PYTHON} {shlex.quote(str(HERE.parent / 'scripts' / name))}" for name in ("summarize.py", "collect.py")
+    f"{PYTHON} {shlex.quote(str(HERE.parent / 'scripts' / name))}" for name in ("summarize_coverage.py", "collect_coverage.py")
 )
 DISTINCT = 1000  # samples with counts of their own
 ROUNDS = 3
@@ -141,7 +139,7 @@ def tasks(sizes: Sizes, folder: Path) -> Iterator[Task]:
 def our_tasks(
     question: str, size: int, folder: Path, regions: int, samples: int, formats: Mapping[str, Sequence[str]]
 ) -> Iterator[Task]:
-    """Yield summarize.py, whose tables collect.py reads, and collect.py in some formats of each kind."""
+    """Yield summarize_coverage.py, whose tables collect_coverage.py reads, and the latter in some formats of each kind."""
     task = partial(Task, question, size=size, folder=folder, inputs=partial(make_cohort, folder, regions, samples))
     tables = f"--stats {samples}.stats.tsv --region-stats {samples}.region_stats.tsv.gz"
     inputs = f"--samples {samples}.tsv --regions regions.bed --coverage coverage {tables}"
