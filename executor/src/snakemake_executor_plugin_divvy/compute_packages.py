@@ -49,10 +49,9 @@ class ComputePackage:
                 f"(--set-resources RULE:{missing[0].lower()}=VALUE), or a value in the compute package {self.name!r}"
             )
         _check_values({k: v for k, v in variables.items() if k != "CODE"}, kept)
-        omitted = {
-            name for line in self.text.splitlines() if DIRECTIVE.match(line) for name in _list_missing(line, values)
-        }
-        return sorted(omitted), sorted(set(variables) - set(PLACEHOLDER.findall(self.text)) - set(OWN))
+        directives = [line for line in self.text.splitlines() if DIRECTIVE.match(line)]
+        unset = {name for line in directives for name in _list_missing(line, values)}
+        return sorted(unset), sorted(set(variables) - set(PLACEHOLDER.findall(self.text)) - set(OWN))
 
     def render(self, variables: Mapping[str, str], path: Path) -> str:
         """Render the template with `variables`, write the script to `path` and return it; ComputeError as `check`.
@@ -79,7 +78,7 @@ class ComputePackage:
 
 
 def load_package(config: str | None, name: str) -> ComputePackage:
-    """Load a compute package from a divvy configuration; ComputeError says what is wrong and what there is to choose."""
+    """Load a compute package from a divvy configuration; ComputeError says what is wrong, and the choices."""
     path = find_config(config)
     from looper.divvy import ComputingConfiguration  # takes seconds, and only the controller needs it
 

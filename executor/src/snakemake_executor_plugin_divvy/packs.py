@@ -97,9 +97,7 @@ def get_share(job: JobExecutorInterface, unneeded_temp_files: Iterable[str]) -> 
     """
     pack = 1 if job.is_group() else job.resources.get("pack", 1)
     if not isinstance(pack, int) or pack < 1:
-        raise ValueError(
-            f"the resource pack is {pack!r}; expected the number of such jobs that fill a submission, 1 or more"
-        )
+        raise ValueError(f"the resource pack is {pack!r}; expected how many such jobs fill a submission, 1 or more")
     return Fraction(1, pack) if pack > 1 and len(job.output) and not any(unneeded_temp_files) else Fraction(1)
 
 

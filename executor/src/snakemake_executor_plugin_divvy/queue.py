@@ -171,17 +171,16 @@ class Queue:
             in_use += cores if self._submit(members, cores) else 0
 
     def _count_cores(self, member: Member) -> float:
-        return min(member.job.threads, self.limits.cores)
+        return min(float(member.job.threads), self.limits.cores)
 
     def _submit(self, members: list[Member], cores: float) -> bool:
         """Submit jobs together; return whether the scheduler has them now."""
         try:
             files = self.owner.write(members)
         except (OSError, ValueError) as error:
+            failure = Failure("not submitted", f"its scripts could not be written: {error}")
             for member in members:
-                self.owner.report_failure(
-                    member, Failure("not submitted", f"its scripts could not be written: {error}")
-                )
+                self.owner.report_failure(member, failure)
             return False
         submission = Submission(members, files, cores)
         self.journal.note_submitting(files, self.scheduler.name, [member.ticket for member in members])

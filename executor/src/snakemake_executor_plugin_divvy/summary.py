@@ -15,7 +15,7 @@ BYTES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of one attempt of a job; `word` is why it failed ("" if it did not), times are in seconds, memory in MB."""
+    """The end of one attempt of a job: why it failed ("" if it did not), times in seconds, memory in MB."""
 
     rule: str
     word: str
@@ -58,9 +58,8 @@ def describe_end(member: Member, word: str, submission: Submission | None) -> En
 def build_table(ended: Sequence[Ended], usage: dict[str, Usage]) -> list[str]:
     """Return the lines of the table: one row per rule, and only columns that have something in them."""
     head = ["rule", "done", "failed", "retries", "in queue", "running", "memory used/asked", "CPU used"]
-    rows = [
-        _build_row(rule, [e for e in ended if e.rule == rule], usage) for rule in dict.fromkeys(e.rule for e in ended)
-    ]
+    rules = dict.fromkeys(end.rule for end in ended)
+    rows = [_build_row(rule, [end for end in ended if end.rule == rule], usage) for rule in rules]
     kept = [column for column in zip(head, *rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in kept]
     return [
@@ -78,10 +77,9 @@ def read_slurm_usage(ids: Sequence[str]) -> dict[str, Usage]:
         return {}
     used: dict[str, Usage] = {}
     for job, memory, cpu in (line.split("|") for line in lines if line.count("|") == 2):
-        known = used.get(job.partition(".")[0], Usage(0, 0))
-        used[job.partition(".")[0]] = Usage(
-            max(known.memory, _parse_megabytes(memory)), max(known.cpu, _parse_seconds(cpu))
-        )
+        id, _, _ = job.partition(".")  # steps of a job follow the point
+        known = used.get(id, Usage(0, 0))
+        used[id] = Usage(max(known.memory, _parse_megabytes(memory)), max(known.cpu, _parse_seconds(cpu)))
     return {job: use for job, use in used.items() if use.memory}
 
 

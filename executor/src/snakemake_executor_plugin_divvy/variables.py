@@ -40,9 +40,8 @@ def make_name(jobs: Sequence[JobExecutorInterface]) -> str:
     """Return what people look for jobs by: their wildcards, or the rule's name if there are none."""
     names = [".".join(map(str, [] if job.is_group() else job.wildcards)) for job in jobs]
     together = "+".join(names)
-    return make_safe_name(
-        (together if len(together) < LONGEST_NAME else f"{names[0]}+{len(names) - 1}") or jobs[0].name
-    )
+    short = together if len(together) < LONGEST_NAME else f"{names[0]}+{len(names) - 1}"
+    return make_safe_name(short or jobs[0].name)
 
 
 def _make_job_name(jobs: Sequence[JobExecutorInterface]) -> str:
