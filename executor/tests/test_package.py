@@ -74,9 +74,13 @@ def test_the_command_line_explains_itself(
 
 
 def relative_files(*folders: str) -> set[str]:
-    """Return the files of the project in these folders, without what running it leaves."""
-    found = (path for folder in folders for path in (PROJECT / folder).rglob("*") if path.is_file())
-    return {path.relative_to(PROJECT).as_posix() for path in found if "__pycache__" not in path.parts}
+    """Return the files of the project in these folders, without the caches that running it leaves."""
+    found = (path.relative_to(PROJECT) for folder in folders for path in (PROJECT / folder).rglob("*"))
+    return {path.as_posix() for path in found if (PROJECT / path).is_file() and not is_cache(path)}
+
+
+def is_cache(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
 
 
 def test_the_wheel_holds_the_plugin_with_its_templates_and_nothing_else(tmp_path: Path) -> None:

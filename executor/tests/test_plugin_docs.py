@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plugin_helpers import PROJECT, stand_in
+from one_host_slurm import OneHostSlurm
+from plugin_helpers import PROJECT, command, stand_in, succeed
 from snakemake_executor_plugin_divvy import ExecutorSettings
 from snakemake_executor_plugin_divvy.compute_packages import load_package
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, Scheduler, State
@@ -51,7 +52,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@each_page
+@pytest.mark.parametrize("page", [*PAGES, PROJECT / "README.md"], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
         file = page.parent / target if target else page
@@ -66,6 +67,27 @@ def test_pages_fit_into_the_catalogue(page: Path) -> None:
     assert not re.search(r"^# \w", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
     assert not re.search(r"\[[^\]\n]*`[^\]\n]*\]\(", text)
     assert max(map(len, (line for line in text.splitlines() if not line.startswith("|")))) <= 120
+
+
+@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md"])
+def test_what_pypi_shows_has_only_absolute_links(document: str) -> None:
+    targets = re.findall(r"\]\(([^)]*)\)", (PROJECT / document).read_text())
+    assert all(target.startswith("https://") for target in targets)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("slurm")
+def test_the_commands_of_the_readme_run(slurm: OneHostSlurm, tmp_path: Path) -> None:
+    (code,) = blocks(PROJECT / "README.md", "sh")
+    install, rest = code.split("\n", 1)
+    assert install.startswith("pip install snakemake-executor-plugin-divvy ")
+    rule = "rule align:\n    output: 'aligned'\n    shell: 'touch {output}; echo $SLURM_JOB_PARTITION >> partitions'\n"
+    (tmp_path / "Snakefile").write_text(rule)
+    again = rest.replace("align:mem_mb=24000", "align:mem_mb=700 --forceall")  # as much as the nodes here have
+    env = {"SLURM_CONF": slurm.env["SLURM_CONF"], "HOME": str(tmp_path)}
+    said = succeed(command("bash", "-euo", "pipefail", "-c", again, folder=tmp_path, **env))
+    assert "apptainer_slurm" in said
+    assert (tmp_path / "partitions").read_text() == "shortq\nlongq\n"
 
 
 def test_the_table_of_schedulers() -> None:
