@@ -27,11 +27,12 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+PLUGIN = HERE.parent / "executor"
+sys.path.insert(0, str(PLUGIN / "tests"))
 
 from one_host_slurm import OneHostSlurm, search_path, unavailable
 
-SITES = HERE.parent / "docs" / "sites" / "divvy_config.yaml"
+SITES = PLUGIN / "src" / "snakemake_executor_plugin_divvy" / "sites" / "divvy_config.yaml"
 COUNTED = ("sbatch", "squeue", "sacct", "scontrol")
 OTHERS = ("scancel", "sinfo", "sacctmgr", "srun", "sstat", "sprio", "sshare")
 TOGETHER = 25  # jobs of a pack or a group

@@ -2,16 +2,16 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from helpers import CLONE, environment, heed_ctrl_c
+from plugin_helpers import environment, heed_ctrl_c
+from snakemake_executor_plugin_divvy.__main__ import SITES as FOLDER
 
-SITES = CLONE / "docs" / "sites" / "divvy_config.yaml"
+SITES = FOLDER / "divvy_config.yaml"
 QUICK = ["--latency-wait", "2", "--seconds-between-status-checks", "2"]
 
 
@@ -47,7 +47,7 @@ class Cluster:
         return finish(self.start(folder, *options, config=config, path=path))
 
     def config(self, folder: Path, command: str) -> Path:
-        """Write a divvy configuration like that of `docs`, with another submission command."""
+        """Write a divvy configuration like the one that comes with the plugin, with another submission command."""
         config = yaml.safe_load(SITES.read_text())
         package = config["compute_packages"][self.package]
         package["submission_template"] = str(SITES.parent / package["submission_template"])
@@ -87,16 +87,3 @@ def workflow(folder: Path, rules: str, targets: Sequence[object] = (0,)) -> None
 def shell(*lines: str) -> str:
     """Return a shell directive; braces are Snakemake's."""
     return "    shell: r'''\n" + "\n".join(lines) + "\n'''\n"
-
-
-def count(path: Path) -> int:
-    """Return how many lines a file has that may not exist yet."""
-    return path.read_text().count("\n") if path.exists() else 0
-
-
-def wait_until(ready: Callable[[], object], seconds: float = 90) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)

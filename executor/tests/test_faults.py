@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters import Cluster, count, finish, said_with, shell, wait_until, workflow
-from helpers import command, succeed
+from clusters import Cluster, finish, said_with, shell, workflow
 from one_host_slurm import OneHostSlurm
+from plugin_helpers import command, count_lines, succeed, wait_until
 
+pytestmark = pytest.mark.slow
 STARTS = "echo start >> starts.{wildcards.n}"
 SLURM = pytest.param("slurm", marks=pytest.mark.xdist_group("slurm"))
 GRID_ENGINE = pytest.param("grid_engine", marks=pytest.mark.xdist_group("grid_engine"))
@@ -32,7 +33,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 def starts(folder: Path) -> dict[str, int]:
-    return {path.suffix[1:]: count(path) for path in folder.glob("starts.*")}
+    return {path.suffix[1:]: count_lines(path) for path in folder.glob("starts.*")}
 
 
 def outputs(folder: Path) -> set[str]:
@@ -74,7 +75,7 @@ def test_out_of_memory_and_a_retry_with_more(cluster: Cluster, tmp_path: Path) -
     assert [f"{unit * (n + 1)}" in script.read_text() for n, script in enumerate(scripts)] == [True, True]
 
 
-def test_cancelled_by_hand_in_the_queue(cluster: Cluster, tmp_path: Path) -> None:
+def test_canceled_by_hand_in_the_queue(cluster: Cluster, tmp_path: Path) -> None:
     workflow(tmp_path, shell("touch {output}"))
     process = cluster.start(tmp_path, config=cluster.config(tmp_path, cluster.held))
     wait_until(cluster.queue)
@@ -85,7 +86,7 @@ def test_cancelled_by_hand_in_the_queue(cluster: Cluster, tmp_path: Path) -> Non
     assert cluster.package != "slurm" or "(slurm: CANCELLED" in said
 
 
-def test_cancelled_by_hand_while_it_runs(cluster: Cluster, tmp_path: Path) -> None:
+def test_canceled_by_hand_while_it_runs(cluster: Cluster, tmp_path: Path) -> None:
     workflow(tmp_path, shell(STARTS, "sleep 300", "touch {output}"))
     process = cluster.start(tmp_path)
     wait_until(lambda: starts(tmp_path))
@@ -178,7 +179,7 @@ def test_a_run_that_is_stopped_leaves_nothing_in_the_queue(
     process.send_signal(number)
     status, said = finish(process)
     assert status == 1, said
-    assert f"cancelling {jobs} jobs" in said
+    assert f"canceling {jobs} jobs" in said
     assert cluster.queue() == []
     workflow(tmp_path, shell("touch {output}"), range(2))
     status, said = cluster.run(tmp_path, "--rerun-incomplete")
@@ -215,7 +216,7 @@ def test_two_hundred_jobs_and_queries_that_answer_nothing(cluster: Cluster, tmp_
     status, said = cluster.run(tmp_path, path=fake.parent)
     assert status == 0, said
     assert starts(tmp_path) == {str(n): 1 for n in range(200)}
-    assert count(tmp_path / "queries") >= 2
+    assert count_lines(tmp_path / "queries") >= 2
     assert said.count("divvy: submitted jobs") == 10
 
 
@@ -321,11 +322,11 @@ def test_more_memory_than_any_node_has(cluster: Cluster, tmp_path: Path) -> None
 
 
 @on_slurm
-def test_a_job_that_would_wait_for_ever_is_told_once(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_job_that_would_wait_forever_is_reported_once(cluster: Cluster, tmp_path: Path) -> None:
     workflow(tmp_path, "    resources: runtime=1000\n" + shell("touch {output}"), range(3))
     process = cluster.start(tmp_path)
     line = said_with(process, "PartitionTimeLimit")
-    assert "may stay in the queue for ever (slurm: PENDING, PartitionTimeLimit)" in line
+    assert "may stay in the queue forever (slurm: PENDING, PartitionTimeLimit)" in line
     process.send_signal(signal.SIGINT)
     status, said = finish(process)
     assert status == 1
@@ -333,15 +334,15 @@ def test_a_job_that_would_wait_for_ever_is_told_once(cluster: Cluster, tmp_path:
 
 
 @on_grid_engine
-def test_a_job_in_error_is_told_with_the_schedulers_reason(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_job_in_error_is_reported_with_the_schedulers_reason(cluster: Cluster, tmp_path: Path) -> None:
     workflow(tmp_path, shell("touch {output}"), range(2))
     process = cluster.start(tmp_path, config=cluster.config(tmp_path, "qsub -wd /no/such/folder"))
-    line = said_with(process, "for ever")
+    line = said_with(process, "forever")
     assert "(grid_engine: Eqw, can't chdir to /no/such/folder: No such file or directory)" in line
     process.send_signal(signal.SIGINT)
     status, said = finish(process)
     assert status == 1
-    assert "for ever" not in said
+    assert "forever" not in said
 
 
 @on_grid_engine

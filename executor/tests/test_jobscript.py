@@ -10,7 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
-from snakemake_executor_plugin_divvy.jobscript import JobFiles, job_script, safe_name, shell_quoted, tail
+from snakemake_executor_plugin_divvy.jobscript import (
+    JobFiles,
+    build_job_script,
+    make_safe_name,
+    quote_arguments,
+    read_tail,
+)
 
 HOSTILE = "a 'b' \"c\" $HOME `id` $(touch x) ; & | {MEM} \\n"
 text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
@@ -19,7 +25,7 @@ text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 def run_job(folder: Path, command: str) -> tuple[JobFiles, int]:
     files = JobFiles(folder / "logs of rule", folder / "state", "it's $HOME.1")
     files.state.mkdir()
-    files.job_script.write_text(job_script("rule\nx", command, folder, files))
+    files.job_script.write_text(build_job_script("rule\nx", command, folder, files))
     done = subprocess.run(["bash", str(files.job_script)], capture_output=True, text=True, check=False)
     assert done.stdout == done.stderr == ""
     return files, done.returncode
@@ -55,7 +61,7 @@ def test_a_job_that_was_taken_back_does_nothing(tmp_path: Path) -> None:
     assert files.take_back()
     assert files.take_back()
     script = tmp_path / "x.sh"
-    script.write_text(job_script("x", f"touch {tmp_path}/ran", tmp_path, files))
+    script.write_text(build_job_script("x", f"touch {tmp_path}/ran", tmp_path, files))
     assert subprocess.run(["bash", str(script)], check=False).returncode == 1
     assert not (tmp_path / "ran").exists()
     assert files.exit_status() is None
@@ -79,7 +85,7 @@ def test_a_job_that_runs_again_forgets_its_first_status_and_keeps_its_log(tmp_pa
 def test_the_log_folder_may_have_vanished(tmp_path: Path) -> None:
     files = JobFiles(tmp_path / "logs", tmp_path / "state", "x")
     script = tmp_path / "x.sh"
-    script.write_text(job_script("x", "echo done", tmp_path, files))
+    script.write_text(build_job_script("x", "echo done", tmp_path, files))
     subprocess.run(["bash", str(script)], check=True)
     assert files.exit_status() == 0
     assert files.log.read_text() == "done\n"
@@ -103,7 +109,7 @@ def as_bash_reads(arguments: str) -> list[str]:
 def test_arguments_reach_the_jobs_snakemake_as_they_are(values: list[str]) -> None:
     values = [value for value in values if value[0] not in "'\""]  # Snakemake takes these for quoted already
     command = f'cd "$HOME" && python -m snakemake {format_cli_arg("--config", values) or "x"} --nocolor'
-    quoted = shell_quoted(command)
+    quoted = quote_arguments(command)
     before, _, after = quoted.partition(" -m snakemake ")
     assert before == 'cd "$HOME" && python'
     assert as_bash_reads(after) == [*(["--config", *values] if values else ["x"]), "--nocolor"]
@@ -111,7 +117,7 @@ def test_arguments_reach_the_jobs_snakemake_as_they_are(values: list[str]) -> No
 
 def test_arguments_that_are_quoted_for_the_shell_already_stay(tmp_path: Path) -> None:
     path = tmp_path / 'it\'s $HOME "x"' / "y"
-    quoted = shell_quoted(f"python -m snakemake {format_cli_arg('--configfiles', [path])}")
+    quoted = quote_arguments(f"python -m snakemake {format_cli_arg('--configfiles', [path])}")
     assert as_bash_reads(quoted.partition(" -m snakemake ")[2]) == ["--configfiles", str(path)]
 
 
@@ -127,11 +133,11 @@ def test_arguments_that_are_quoted_for_the_shell_already_stay(tmp_path: Path) ->
     ],
 )
 def test_names_of_files_and_jobs_are_harmless(name: str, safe: str) -> None:
-    assert safe_name(name) == safe
+    assert make_safe_name(name) == safe
 
 
 def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    assert tail(path) == []
+    assert read_tail(path) == []
     path.write_bytes(b"\xff\n" + b"".join(b"%d\n" % i for i in range(100)))
-    assert tail(path, 3) == ["97", "98", "99"]
+    assert read_tail(path, 3) == ["97", "98", "99"]

@@ -24,9 +24,9 @@ def die(journal: Journal) -> None:
 
 def submit(journal: Journal, folder: Path, name: str = "run.1", id: str | None = "17") -> JobFiles:
     files = JobFiles(folder / "logs", journal.state, name)
-    journal.submitting(files, "slurm", TICKETS)
+    journal.note_submitting(files, "slurm", TICKETS)
     if id:
-        journal.submitted(files, id)
+        journal.note_submitted(files, id)
     return files
 
 
@@ -34,7 +34,7 @@ def test_what_has_not_ended_is_found_again(tmp_path: Path) -> None:
     first = begin(tmp_path, "1")
     files = submit(first, tmp_path)
     gone = submit(first, tmp_path, "run.2", "18")
-    first.ended(gone)
+    first.note_ended(gone)
     die(first)
     second = begin(tmp_path, "2")
     entry = second.find("count:sample=b")
@@ -42,7 +42,7 @@ def test_what_has_not_ended_is_found_again(tmp_path: Path) -> None:
     assert time.time() - 60 < entry.time <= time.time()
     assert entry == Entry(files, "slurm", entry.time, tuple(TICKETS), "17")
     assert second.find("count:sample=c") is None
-    second.ended(files)
+    second.note_ended(files)
     die(second)
     third = begin(tmp_path, "3")
     assert not third.left
@@ -70,7 +70,7 @@ def test_a_run_that_lives_is_left_alone(tmp_path: Path) -> None:
     assert not second.state.exists()
 
 
-def test_what_ended_before_the_plan_was_made_is_left_out(tmp_path: Path) -> None:
+def test_what_ended_before_the_plan_was_made_is_not_taken_over(tmp_path: Path) -> None:
     first = begin(tmp_path, "1")
     files = submit(first, tmp_path)
     files.status.write_text("0 1\n")

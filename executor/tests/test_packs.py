@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from snakemake_executor_plugin_divvy.journal import Ticket
-from snakemake_executor_plugin_divvy.packs import Member, packed, resources, share_of
+from snakemake_executor_plugin_divvy.packs import Member, combine_resources, get_share, make_packs
 
 
 def job(
@@ -27,16 +27,16 @@ def job(
 
 
 def member(each: Any) -> Member:
-    return Member(SubmittedJobInfo(each), Ticket("", "", ""), share_of(each, []))
+    return Member(SubmittedJobInfo(each), Ticket("", "", ""), get_share(each, []))
 
 
 def sizes(jobs: list[Any], most: int = 1000) -> list[int]:
-    return [len(pack) for pack in packed(map(member, jobs), most)]
+    return [len(pack) for pack in make_packs(map(member, jobs), most)]
 
 
 @given(st.lists(st.integers(1, 50), max_size=60), st.integers(1, 30))
 def test_no_submission_is_more_than_full(shares: list[int], most: int) -> None:
-    packs = packed([member(job(pack)) for pack in shares], most)
+    packs = make_packs([member(job(pack)) for pack in shares], most)
     assert sorted(m.job.resources["pack"] for pack in packs for m in pack) == sorted(shares)
     for pack in packs:
         assert sum(Fraction(1, m.job.resources["pack"]) for m in pack) <= 1
@@ -59,18 +59,18 @@ def test_only_jobs_of_a_kind_share(other: dict[str, Any]) -> None:
 def test_sizes_may_differ_and_the_largest_counts() -> None:
     jobs = [job(4, mem_mb=100, runtime=5, partition="q"), job(8, mem_mb=900, runtime=7, partition="q")]
     assert sizes(jobs) == [2]
-    together = resources(jobs)
+    together = combine_resources(jobs)
     assert (together["mem_mb"], together["runtime"], together["partition"]) == (900, 12, "q")
 
 
 def test_jobs_that_cannot_share() -> None:
-    assert share_of(job(4, output=0), []) == 1
-    assert share_of(job(4, group=True), []) == 1
-    assert share_of(job(4), ["removed at once"]) == 1
-    assert share_of(job(4), []) == Fraction(1, 4)
+    assert get_share(job(4, output=0), []) == 1
+    assert get_share(job(4, group=True), []) == 1
+    assert get_share(job(4), ["removed at once"]) == 1
+    assert get_share(job(4), []) == Fraction(1, 4)
 
 
 @pytest.mark.parametrize("pack", [0, -1, "many", 2.5])
 def test_a_pack_that_is_no_number_of_jobs_is_refused(pack: object) -> None:
     with pytest.raises(ValueError, match="the resource pack is"):
-        share_of(job(pack), [])
+        get_share(job(pack), [])

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers import calls, stand_in
-from snakemake_executor_plugin_divvy.scheduler import SchedulerError, State
-from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, choose
+from plugin_helpers import calls, stand_in
+from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, State, choose_scheduler
 
 SLURM, HERE = SCHEDULERS["slurm"], SCHEDULERS["here"]
 
@@ -26,13 +25,13 @@ SLURM, HERE = SCHEDULERS["slurm"], SCHEDULERS["here"]
     ],
 )
 def test_the_submission_command_tells_the_scheduler(command: str, name: str) -> None:
-    assert choose(None, command).name == name
-    assert choose("here", command).name == "here"
+    assert choose_scheduler(None, command).name == name
+    assert choose_scheduler("here", command).name == "here"
 
 
 def test_unknown_schedulers_are_refused_with_the_choices() -> None:
     with pytest.raises(SchedulerError, match="'warp'.*here, slurm"):
-        choose("warp", "sbatch")
+        choose_scheduler("warp", "sbatch")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,7 @@ def test_a_job_that_slurm_has_forgotten_is_no_error_but_a_failed_query_is(comman
         SLURM.states(["9"])
 
 
-def test_jobs_are_cancelled_in_chunks(commands: Path) -> None:
+def test_jobs_are_canceled_in_chunks(commands: Path) -> None:
     stand_in(commands, "scancel", "exit 0")
     SLURM.cancel_jobs([str(i) for i in range(250)])
     assert [len(line.split()) for line in calls(commands, "scancel")] == [100, 100, 50]

@@ -1,5 +1,6 @@
 """The documents: every command in them runs, and every key and file that they name exists."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -155,6 +156,14 @@ def test_links_to_files_lead_somewhere() -> None:
     for document in ("README.md", "CONTRIBUTING.md", "config/README.md"):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", (CLONE / document).read_text()):
             assert (CLONE / document).parent.joinpath(target).exists(), (document, target)
+
+
+def test_the_options_of_the_executor_that_are_named_exist() -> None:
+    from snakemake_executor_plugin_divvy import ExecutorSettings
+
+    options = {f"divvy-{each.name.replace('_', '-')}" for each in dataclasses.fields(ExecutorSettings)}
+    for document in ("README.md", "CHANGELOG.md"):
+        assert set(re.findall(r"--(divvy-[\w-]+)", (CLONE / document).read_text())) <= options
 
 
 def test_the_conda_environment_has_the_ranges_of_pyproject() -> None:

@@ -1,6 +1,6 @@
 """Snakemake executor plugin: jobs as submission scripts that divvy renders from a site's compute packages.
 
-Every Snakemake process imports this module, each job's own too, so it imports nothing but the interface.
+Every Snakemake process imports this module, including that of each job, so it imports only Snakemake's interface.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from snakemake_interface_executor_plugins.settings import CommonSettings, Execut
 from snakemake_executor_plugin_divvy.executor import Executor
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS
 
+__version__ = "0.1.0"
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
 
@@ -20,7 +21,7 @@ class ExecutorSettings(ExecutorSettingsBase):
 
     compute_package: str = field(
         default="default",
-        metadata={"help": "Compute package of the divvy configuration; `divvy list` shows them. `default` runs here."},
+        metadata={"help": "Compute package of the divvy configuration; `divvy list` shows them."},
     )
     config: Optional[str] = field(
         default=None,
@@ -29,23 +30,23 @@ class ExecutorSettings(ExecutorSettingsBase):
     scheduler: Optional[str] = field(
         default=None,
         metadata={
-            "help": "How to watch jobs, if the package's submission command does not tell. "
+            "help": "How to watch jobs, if that cannot be told from the package's submission command. "
             f"Choices: {', '.join(SCHEDULERS)}."
         },
     )
     logdir: str = field(
         default="logs/divvy",
-        metadata={"help": "Folder for submission scripts and logs, one folder a rule; jobs have to reach it."},
+        metadata={
+            "help": "Folder for submission scripts and logs, one folder per rule; jobs must be able to reach it."
+        },
     )
     prune_logs: bool = field(
         default=False,
-        metadata={"help": "Remove the logs and submission scripts of jobs that ended well."},
+        metadata={"help": "Remove the logs and submission scripts of jobs that succeeded."},
     )
     lost_after: int = field(
         default=1440,
-        metadata={
-            "help": "Minutes after which a job is given up of which nothing is heard, if its scheduler cannot be asked."
-        },
+        metadata={"help": "Minutes after which a job not heard of is given up, if its scheduler cannot be asked."},
     )
 
 

@@ -1,7 +1,7 @@
 """A divvy compute package: find it, check it, and render submission scripts with it.
 
-looper's divvy does the rendering; what is here makes it strict, for it leaves unknown packages, missing files and
-variables without a value to be found out later.
+looper's divvy does the rendering; this module makes it strict, because divvy itself passes over unknown packages,
+missing files and variables without a value.
 """
 
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 
 PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Z][A-Z0-9_]*)\}")  # {MEM}, but not the shell's ${MEM}
 DIRECTIVE = re.compile(r"\s*#(SBATCH|\$|BSUB|PBS)\s")
-# what a value may hold: where the scheduler reads it, anything but quotes, braces and line breaks; where the shell
+# what a value may contain: where the scheduler reads it, anything but quotes, braces and line breaks; where the shell
 # reads it, only what the shell leaves alone
 SAFE_IN_DIRECTIVE = re.compile(r"[^'\"\\{}`$\x00-\x1f\x7f]*")
 SAFE_IN_SHELL = re.compile(r"[\w@%+=:,./ -]*")
-OWN = ("CODE", "JOBNAME", "LOGFILE", "CORES", "MEM", "TIME")  # not the name of a resource
+OWN = ("CODE", "JOBNAME", "LOGFILE", "CORES", "MEM", "TIME")  # variables that are not named after a resource
 
 
 class ComputeError(ValueError):
@@ -37,11 +37,11 @@ class ComputePackage:
     def check(self, variables: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """Check `variables` (upper-case names) against the template, without writing anything.
 
-        Return the variables whose directive lines will be left out, and those that the template does not use.
-        ComputeError if a variable that has to be given is not, or if a value could break out of its place.
+        Return the variables that are not set and whose directives are omitted, and those that the template does not
+        use. ComputeError if a variable that has to be set is not, or if a value could break out of its place.
         """
-        values = self._values(variables)
-        kept = self._kept(values)
+        values = self._add_defaults(variables)
+        kept = self._select_lines(values)
         missing = sorted({name for line in kept for name in PLACEHOLDER.findall(line) if name not in values})
         if missing:
             raise ComputeError(
@@ -49,37 +49,38 @@ class ComputePackage:
                 f"(--set-resources RULE:{missing[0].lower()}=VALUE), or a value in the compute package {self.name!r}"
             )
         _check_values({k: v for k, v in variables.items() if k != "CODE"}, kept)
-        omitted = {name for line in self.text.splitlines() if DIRECTIVE.match(line) for name in _missing(line, values)}
-        return sorted(omitted), sorted(set(variables) - set(PLACEHOLDER.findall(self.text)) - set(OWN))
+        directives = [line for line in self.text.splitlines() if DIRECTIVE.match(line)]
+        unset = {name for line in directives for name in _list_missing(line, values)}
+        return sorted(unset), sorted(set(variables) - set(PLACEHOLDER.findall(self.text)) - set(OWN))
 
     def render(self, variables: Mapping[str, str], path: Path) -> str:
         """Render the template with `variables`, write the script to `path` and return it; ComputeError as `check`.
 
-        Lines of scheduler directives with a variable that is empty or not given are left out.
+        Lines of scheduler directives with a variable that is empty or not set are omitted.
         """
-        from looper.utils import write_submit_script  # it costs half a second, and only the controller needs it
+        from looper.utils import write_submit_script  # takes half a second, and only the controller needs it
 
         self.check(variables)
-        values = self._values(variables)
-        kept = "".join(self._kept(values))
+        values = self._add_defaults(variables)
+        kept = "".join(self._select_lines(values))
         used = {name: values[name] for name in PLACEHOLDER.findall(kept)}
         code = {"CODE": used.pop("CODE", "")}  # last, for divvy would fill a {MEM} within it too
         write_submit_script(str(path), kept, used | code)
         return path.read_text()
 
-    def _values(self, variables: Mapping[str, str]) -> dict[str, str]:
+    def _add_defaults(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Return variables with the compute package's own settings as defaults."""
         return {**self.settings, **variables}
 
-    def _kept(self, values: Mapping[str, str]) -> list[str]:
+    def _select_lines(self, values: Mapping[str, str]) -> list[str]:
         lines = self.text.splitlines(keepends=True)
-        return [line for line in lines if not (DIRECTIVE.match(line) and _missing(line, values))]
+        return [line for line in lines if not (DIRECTIVE.match(line) and _list_missing(line, values))]
 
 
 def load_package(config: str | None, name: str) -> ComputePackage:
-    """Load a compute package from a divvy configuration; ComputeError says what is wrong with it and what there is."""
+    """Load a compute package from a divvy configuration; ComputeError says what is wrong, and the choices."""
     path = find_config(config)
-    from looper.divvy import ComputingConfiguration  # it costs seconds, and only the controller needs it
+    from looper.divvy import ComputingConfiguration  # takes seconds, and only the controller needs it
 
     try:
         divvy = ComputingConfiguration.from_yaml_file(filepath=str(path))
@@ -94,7 +95,7 @@ def load_package(config: str | None, name: str) -> ComputePackage:
     for key in ("submission_template", "submission_command"):
         if not isinstance(settings, Mapping) or not settings.get(key):
             raise ComputeError(f"{path}: the compute package {name!r} has no {key}")
-    divvy.clean_start(name)  # activate_package would keep settings of the package before
+    divvy.clean_start(name)  # activate_package would keep settings of the previous package
     template = Path(divvy.compute["submission_template"])
     try:
         text = template.read_text()
@@ -120,7 +121,7 @@ def find_config(given: str | None) -> Path:
     return path
 
 
-def _missing(line: str, values: Mapping[str, str]) -> list[str]:
+def _list_missing(line: str, values: Mapping[str, str]) -> list[str]:
     return [name for name in PLACEHOLDER.findall(line) if not values.get(name)]
 
 
@@ -131,6 +132,6 @@ def _check_values(variables: Mapping[str, str], lines: list[str]) -> None:
             if not safe.fullmatch(variables.get(name, "")):
                 source = "log file (--divvy-logdir)" if name == "LOGFILE" else f"resource {name.lower()}"
                 raise ComputeError(
-                    f"the {source} is {variables[name]!r}, which is not safe in the template's line "
+                    f"the {source} is {variables[name]!r}, which is not safe in this line of the template: "
                     f"{line.strip()!r}; use letters, digits and . _ - + = : , / @ %"
                 )

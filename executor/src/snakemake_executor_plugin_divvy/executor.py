@@ -3,12 +3,11 @@
 import asyncio
 import hashlib
 import os
-import re
 import shlex
 import signal
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,28 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
-from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args, format_cli_arg
+from snakemake_interface_executor_plugins.utils import format_cli_arg
 
-from snakemake_executor_plugin_divvy import compute_packages, packs, scheduler, schedulers, summary
-from snakemake_executor_plugin_divvy.jobscript import JobFiles, job_script, safe_name, tail
-from snakemake_executor_plugin_divvy.journal import Entry, Journal, Ticket
+from snakemake_executor_plugin_divvy import compute_packages, packs, summary
+from snakemake_executor_plugin_divvy.earlier_runs import EarlierRuns, build_ticket, get_marker
+from snakemake_executor_plugin_divvy.jobscript import JobFiles, build_job_script, make_safe_name, read_tail
+from snakemake_executor_plugin_divvy.journal import Journal, Ticket
 from snakemake_executor_plugin_divvy.packs import Member, Pack
-from snakemake_executor_plugin_divvy.submissions import Submission, Submissions
+from snakemake_executor_plugin_divvy.queue import Limits, Queue
+from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, choose_scheduler
+from snakemake_executor_plugin_divvy.schedulers.here import count_cores
+from snakemake_executor_plugin_divvy.submission import Phase, Submission
+from snakemake_executor_plugin_divvy.variables import IMPLICIT, build_variables, make_name
+from snakemake_executor_plugin_divvy.watch import Failure, Patience
 
 BEGIN = time.time()  # when this process began, before it planned anything
 SHORTEST_POLL, LONGEST_POLL = 0.2, 2.0  # seconds between looks for exit-status files
 WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
 INLINE_FILES = 20  # files to wait for that fit on a command line
-# for the Snakemake of a job: its rule's `retries` are for this process, which can ask for more memory; without a limit
-# of jobs a second it does not wait for the end of that second
+# for the Snakemake of a job: its rule's `retries` are left to this process, which can ask for more memory; without a
+# limit on jobs per second it does not wait for that second to end
 ONCE = "--preemptible-rules --preemptible-retries 0"
 AT_ONCE = "--max-jobs-per-timespan 1000000/0s"
-IMPLICIT_RESOURCES = {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "tmpdir", "pack"}
 
 
 class Executor(RemoteExecutor):
@@ -41,12 +45,12 @@ class Executor(RemoteExecutor):
 
     def __init__(self, workflow: Any, logger: Any) -> None:
         # the base class starts to poll before it calls __post_init__
-        self.submissions: Submissions | None = None
+        self.queue: Queue | None = None
         self.wake = threading.Event()
         self.poll_seconds = SHORTEST_POLL
         self.serial = 0
         self.batch: list[Member] = []
-        self.reported: set[str] = set()
+        self.warned: set[str] = set()
         self.ended: list[summary.Ended] = []
         self.gone: list[SubmittedJobInfo] = []  # reported, but still in the list of the base class
         super().__init__(workflow, logger)
@@ -56,161 +60,107 @@ class Executor(RemoteExecutor):
         settings = self.workflow.executor_settings
         try:
             self.package = compute_packages.load_package(settings.config, settings.compute_package)
-            self.scheduler = schedulers.choose(settings.scheduler, self.package.submission_command)
-        except (compute_packages.ComputeError, scheduler.SchedulerError) as error:
+            self.scheduler = choose_scheduler(settings.scheduler, self.package.submission_command)
+        except (compute_packages.ComputeError, SchedulerError) as error:
             self.shutdown()
             raise WorkflowError(f"divvy: {error}") from None
         self.workdir = Path(self.workflow.workdir_init)
         self.logdir = self.workdir / settings.logdir
         self.run_name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         self.journal = Journal(Path(self.workflow.persistence.path).absolute() / "divvy", self.run_name, BEGIN)
-        self.submissions = self._submissions()
+        self.queue = self._build_queue()
+        self.earlier_runs = EarlierRuns(self.journal, self.queue, self.scheduler, self.logger)
         self.logger.info(
             f"divvy: compute package {self.package.name!r} of {self.package.config} "
             f"(scheduler: {self.scheduler.name}, template: {self.package.template})"
         )
         if self.scheduler.name == "unknown":
             self.logger.warning(
-                f"divvy: {self.package.submission_command!r} is of no scheduler known here (--divvy-scheduler names "
-                f"one of {', '.join(schedulers.SCHEDULERS)}); only the jobs themselves will tell of their end"
+                f"divvy: no known scheduler has the command {self.package.submission_command!r} (set "
+                f"--divvy-scheduler to one of {', '.join(SCHEDULERS)}); jobs are watched by their exit-status files "
+                "alone"
             )
 
-    def _submissions(self) -> Submissions:
-        submissions = Submissions(self, self.scheduler, self.package.submission_command, self.journal, self.logger)
-        submissions.lost_after = 60 * self.workflow.executor_settings.lost_after
+    def _build_queue(self) -> Queue:
+        lost = 60 * self.workflow.executor_settings.lost_after
         if self.scheduler.name == "here":
-            available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-            submissions.capacity = available if self.cores == "all" else int(self.cores)
-            submissions.interval = SHORTEST_POLL
+            limits = Limits(cores=count_cores() if self.cores == "all" else int(self.cores))
+            patience = Patience(interval=SHORTEST_POLL, lost=lost)
         else:
-            submissions.grace = self.workflow.execution_settings.latency_wait
-            submissions.interval = max(1.0, self.workflow.remote_execution_settings.seconds_between_status_checks)
-        return submissions
+            interval = max(1.0, self.workflow.remote_execution_settings.seconds_between_status_checks)
+            limits = Limits()
+            patience = Patience(interval=interval, grace=self.workflow.execution_settings.latency_wait, lost=lost)
+        command = self.package.submission_command
+        return Queue(self, self.scheduler, command, self.journal, self.logger, limits, patience)
 
-    # --- from a job of Snakemake's to the queue
+    # --- from Snakemake's jobs to the queue
 
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
         """Run jobs. SIGTERM now ends the run like Ctrl-C: otherwise Snakemake would wait for what is in the queue."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         super().run_jobs(jobs)
-        assert self.submissions is not None
-        self.submissions.add(self.batch)
+        assert self.queue is not None
+        self.queue.add(self.batch)
         self.batch = []
         self.wake.set()
 
     def run_job(self, job: JobExecutorInterface) -> None:
         """Check a job and queue it, or find it where an earlier run has submitted it."""
+        assert self.queue is not None
         try:
             self._check(job)
             unneeded = [] if job.is_group() else self.dag.get_unneeded_temp_files(job)
-            share = packs.share_of(job, unneeded)
-            ticket = self._ticket(job)
+            share = packs.get_share(job, unneeded)
+            command = self.format_job_exec(job).replace(str(self.workflow.sourcecache.runtime_cache_path), "")
+            ticket = build_ticket(job, command, f"{self.run_name}-{job.jobid}-{job.attempt}")
         except (OSError, ValueError) as error:
             raise WorkflowError(f"divvy: rule {job.name}: {error}") from None
-        left = self._left_by_earlier_run(job, ticket)
-        marker = next((t.marker for t in left.tickets if t.key == ticket.key), "") if left else ticket.marker
+        left = self.earlier_runs.claim(job, ticket)
+        marker = get_marker(left, ticket.key) if left else ticket.marker
         member = Member(SubmittedJobInfo(job, external_jobid=marker), Ticket(ticket.key, ticket.digest, marker), share)
         self.report_job_submission(member.info, register_job=not left)
-        assert self.submissions is not None
         if left:
             member.info.external_jobid = left.id
             self.logger.info(
                 f"divvy: job {job.jobid} is job {left.id} of an earlier run, log: {_relative(left.files.log)}"
             )
-            self.submissions.adopt(left, member, min(job.threads, self.submissions.capacity))
+            self.queue.adopt(left, member)
         else:
             self.batch.append(member)
 
     def _check(self, job: JobExecutorInterface) -> None:
         """Report what is wrong with a job's resources while nothing has been written."""
-        files = JobFiles(self.logdir / safe_name(job.name), self.journal.state, self._name([job]))
-        omitted, unused = self.package.check(self._variables([job], files))
-        self._warn_once(omitted, "not given; directives with it are left out, and the site's defaults hold")
-        unused = [name for name in unused if name.lower() not in IMPLICIT_RESOURCES]
-        self._warn_once(unused, f"given as a resource, but not a variable of the template {self.package.template}")
+        files = JobFiles(self.logdir / make_safe_name(job.name), self.journal.state, make_name([job]))
+        unset, unused = self.package.check(build_variables([job], files, self.scheduler))
+        self._warn_once(unset, "not set; directives using it are omitted, so the site's defaults apply")
+        unused = [name for name in unused if name.lower() not in IMPLICIT]
+        self._warn_once(unused, f"set as a resource, but not used by the template {self.package.template}")
 
-    def _ticket(self, job: JobExecutorInterface) -> Ticket:
-        """Return what a job is called in any run, and a digest of what it does."""
-        key = " ".join(sorted(encode_target_jobs_cli_args(job.get_target_spec())))
-        command = self.format_job_exec(job).replace(str(self.workflow.sourcecache.runtime_cache_path), "")
-        words = re.sub(r"--attempt \d+", "", command).split()
-        code = [str(getattr(each, "shellcmd", "")) for each in (job if job.is_group() else [job])]
-        digest = hashlib.sha256("\0".join([*sorted(words), *code]).encode()).hexdigest()
-        return Ticket(key, digest, f"{self.run_name}-{job.jobid}-{job.attempt}")
+    def _warn_once(self, names: Iterable[str], message: str) -> None:
+        new = [name for name in names if name not in self.warned]
+        if new:
+            self.warned.update(new)
+            self.logger.warning(f"divvy: {', '.join(new)}: {message}")
 
-    def _left_by_earlier_run(self, job: JobExecutorInterface, ticket: Ticket) -> Entry | None:
-        """Return the submission of an earlier run that does what this job does; one that does not is taken back."""
-        entry = self.journal.find(ticket.key)
-        if entry is None:
-            return None
-        same = any(t.digest == ticket.digest for t in entry.tickets) and entry.scheduler == self.scheduler.name
-        fresh = all(_mtime(path) <= entry.time for path in job.input)
-        assert self.submissions is not None
-        if same and fresh and not (entry.id is None and entry.files.take_back()):
-            return entry
-        if entry.id is not None:
-            self.logger.info(f"divvy: job {entry.id} of an earlier run is not what is to be done now")
-        submission = Submission([], entry.files, 0, entry.id or "")
-        self.submissions.take_back([submission], schedulers.SCHEDULERS.get(entry.scheduler, self.scheduler))
-        return None
-
-    # --- from jobs to a submission script
+    # --- from jobs to the scripts of a submission
 
     def write(self, members: list[Member]) -> JobFiles:
         """Write the scripts of a submission."""
         jobs = [member.job for member in members]
         self.serial += 1
         unique = f"{self.run_name}-{self.serial}"
-        files = JobFiles(self.logdir / safe_name(jobs[0].name), self.journal.state, f"{self._name(jobs)}.{unique}")
+        files = JobFiles(self.logdir / make_safe_name(jobs[0].name), self.journal.state, f"{make_name(jobs)}.{unique}")
         files.logs.mkdir(parents=True, exist_ok=True)
         call = jobs[0] if len(jobs) == 1 else Pack(tuple(jobs))
         last = "" if call.is_group() else AT_ONCE if len(jobs) == 1 else "--keep-going"
         command = f"{self.format_job_exec(call)} {ONCE} {last}"
         title = f"{jobs[0].name}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
-        files.job_script.write_text(job_script(title, command, self.workdir, files))
-        self.package.render(self._variables(jobs, files), files.submission_script)
-        for job in jobs[1:]:  # each job of a pack finds its log under its own name
-            (files.logs / f"{self._name([job])}.{unique}.log").symlink_to(files.log.name)
+        files.job_script.write_text(build_job_script(title, command, self.workdir, files))
+        self.package.render(build_variables(jobs, files, self.scheduler), files.submission_script)
+        for job in jobs[1:]:  # each job of a pack has its log under its own name
+            (files.logs / f"{make_name([job])}.{unique}.log").symlink_to(files.log.name)
         return files
-
-    def _variables(self, jobs: Sequence[JobExecutorInterface], files: JobFiles) -> dict[str, str]:
-        """Return the template's variables: the jobs' own, and each resource under its name in capitals."""
-        resources = {
-            name.upper(): str(value)
-            for name, value in packs.resources(jobs).items()
-            if not name.startswith("_") and value is not None and str(value) != "<TBD>"
-        }
-        variables = resources | {
-            "JOBNAME": ".".join(dict.fromkeys([safe_name(jobs[0].name), self._name(jobs)])).replace("=", "_")[:100],
-            "LOGFILE": self._logfile(files),
-            "CORES": str(jobs[0].threads),
-            "CODE": f"bash {shlex.quote(str(files.job_script))}",
-        }
-        if "MEM_MB" in resources:
-            variables["MEM"] = self.scheduler.memory(int(resources["MEM_MB"]))
-        if "RUNTIME" in resources:
-            variables["TIME"] = self.scheduler.time(int(resources["RUNTIME"]))
-        return variables
-
-    def _name(self, jobs: Sequence[JobExecutorInterface]) -> str:
-        """Return what people search jobs by: their wildcards; the rule's name if there are none."""
-        names = [".".join(map(str, [] if job.is_group() else job.wildcards)) for job in jobs]
-        together = "+".join(names)
-        return safe_name((together if len(together) < 80 else f"{names[0]}+{len(names) - 1}") or jobs[0].name)
-
-    def _logfile(self, files: JobFiles) -> str:
-        """Return the scheduler's log: templates quote it or not, so beside a hostile folder it is a relative path."""
-        path = str(files.scheduler_log)
-        return path if re.fullmatch(r"[\w@%+=:,./-]+", path) else os.path.relpath(path)
-
-    def _warn_once(self, names: Iterable[str], message: str) -> None:
-        new = [name for name in names if name not in self.reported]
-        if new:
-            self.reported.update(new)
-            self.logger.warning(f"divvy: {', '.join(new)}: {message}")
-
-    # --- the job's own Snakemake call
 
     def get_snakefile(self) -> str:
         """Return the path of the Snakefile, quoted for the shell."""
@@ -242,8 +192,8 @@ class Executor(RemoteExecutor):
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Look after the jobs once; the queue reports those that have ended."""
-        if self.submissions:
-            changed = await asyncio.to_thread(self.submissions.look)
+        if self.queue:
+            changed = await asyncio.to_thread(self.queue.look)
             self.poll_seconds = SHORTEST_POLL if changed else min(LONGEST_POLL, self.poll_seconds * 1.5)
         gone = {id(info) for info in self.gone}
         self.gone.clear()
@@ -252,26 +202,26 @@ class Executor(RemoteExecutor):
                 yield info
 
     async def sleep(self) -> None:
-        """Wait for the next poll, or until there is something to do; without jobs, until there are."""
-        end = time.monotonic() + self.poll_seconds if self.submissions else float("inf")
+        """Wait for the next poll, or until there is something to do; without jobs, until there are some."""
+        end = time.monotonic() + self.poll_seconds if self.queue else float("inf")
         while time.monotonic() < end and not self.wake.is_set():
             await asyncio.sleep(WAKE_SECONDS)
         self.wake.clear()
 
-    def succeeded(self, member: Member, submission: Submission) -> None:
+    def report_success(self, member: Member, submission: Submission) -> None:
         """Report a job that has ended well."""
-        self._note(member, "", submission)
-        if submission.well and self.workflow.executor_settings.prune_logs:
+        self._note_end(member, "", submission)
+        if submission.phase is Phase.DONE and self.workflow.executor_settings.prune_logs:
             files = submission.files
-            own = files.log.with_name(f"{self._name([member.job])}.{files.name.rpartition('.')[2]}.log")
+            own = files.log.with_name(f"{make_name([member.job])}.{files.name.rpartition('.')[2]}.log")
             for path in (own, files.log, files.submission_script):
                 path.unlink(missing_ok=True)
         self.report_job_success(member.info)
 
-    def failed(self, member: Member, word: str, reason: str, submission: Submission | None = None) -> None:
+    def report_failure(self, member: Member, failure: Failure, submission: Submission | None = None) -> None:
         """Report a failed job: the reason, and the last lines of its logs."""
-        self._note(member, word, submission)
-        job = member.job
+        self._note_end(member, failure.word, submission)
+        job, reason = member.job, failure.reason
         logs = [Path(path) for path in ([] if job.is_group() else job.log)]
         shown = []
         if submission:
@@ -281,15 +231,15 @@ class Executor(RemoteExecutor):
             if len(submission.members) > 1:
                 reason += f"; it ran in a pack of {len(submission.members)} jobs"
         for path in logs:
-            if lines := tail(path):
+            if lines := read_tail(path):
                 shown += [f"last lines of {_relative(path)}:", *(f"    {line}" for line in lines)]
         self.report_job_error(member.info, msg="\n    ".join([reason, *shown, ""]))
 
-    def outcome(self, member: Member) -> str:
-        """Tell what became of a job in a pack that did not end well, by Snakemake's own markers.
+    def find_outcome(self, member: Member) -> str:
+        """Tell what became of a job in a pack that has not ended well, from Snakemake's own markers.
 
-        Snakemake marks the outputs of a job that it starts as incomplete, and takes the mark away when the job has
-        ended; until it starts they bear the mark that was given to them here.
+        Snakemake marks the outputs of a job that it starts as incomplete, and removes the mark when the job has ended;
+        until it starts they have the mark that was given to them here.
         """
         persistence = self.workflow.persistence
         persistence.deactivate_cache()
@@ -298,34 +248,17 @@ class Executor(RemoteExecutor):
         incomplete = self.workflow.async_run(persistence.incomplete(member.job))
         return "done" if not incomplete and all(Path(str(file)).exists() for file in member.job.output) else "started"
 
-    def _note(self, member: Member, word: str, submission: Submission | None) -> None:
-        """Write down the end of a job for the table."""
-        job, queued, ran = member.job, None, None
-        if submission:
-            start, end = submission.files.times()
-            queued = start - submission.time if start else None
-            ran = (end - start) / len(submission.members) if start and end else None
-        memory = job.resources.get("mem_mb")
+    def _note_end(self, member: Member, word: str, submission: Submission | None) -> None:
+        """Note the end of a job for the table."""
         self.gone.append(member.info)
-        self.ended.append(
-            summary.Ended(
-                rule=job.name,
-                word=word,
-                attempt=job.attempt,
-                id=submission.id if submission else "",
-                queued=max(0.0, queued) if queued is not None else None,
-                ran=ran,
-                cores=job.threads,
-                memory=memory if isinstance(memory, int) else None,
-            )
-        )
+        self.ended.append(summary.describe_end(member, word, submission))
 
     # --- the end
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
-        """Cancel all jobs that were submitted, also those that the polling thread holds at the moment."""
-        if self.submissions is not None:
-            self.submissions.cancel()
+        """Cancel all jobs that were submitted, including those that the polling thread holds at the moment."""
+        if self.queue is not None:
+            self.queue.cancel()
 
     def shutdown(self) -> None:
         """Stop polling at once, and tell what became of the jobs."""
@@ -335,17 +268,10 @@ class Executor(RemoteExecutor):
         super().shutdown()
         if self.ended:
             ids = sorted({end.id for end in self.ended if end.id})
-            usage = summary.slurm_usage(ids) if self.scheduler.name == "slurm" else {}
-            self.logger.info("\n    ".join(["divvy: the jobs of this run", *summary.table(self.ended, usage)]))
-        if self.submissions is not None:
+            usage = summary.read_slurm_usage(ids) if self.scheduler.name == "slurm" else {}
+            self.logger.info("\n    ".join(["divvy: the jobs of this run", *summary.build_table(self.ended, usage)]))
+        if self.queue is not None:
             self.journal.close(keep=any(end.word for end in self.ended))
-
-
-def _mtime(path: Any) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
 
 
 def _relative(path: Path) -> str:

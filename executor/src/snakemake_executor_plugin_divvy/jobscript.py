@@ -10,11 +10,11 @@ from pathlib import Path
 JOB_SCRIPT = """\
 #!/bin/bash
 # {title}
-main() {{  # read whole before it runs: nothing happens if this file is removed meanwhile
-    trap 'exit 143' TERM  # told to end: then why is the scheduler's to say, and no exit status of the job's own
-    unset SNAKEMAKE_PROFILE  # the job is run by a Snakemake of its own, here and now
+main() {{  # bash reads all of it before it runs, so that this file may be removed meanwhile
+    trap 'exit 143' TERM  # told to end: the scheduler knows why, so no exit status is recorded
+    unset SNAKEMAKE_PROFILE  # the job's own Snakemake runs it here and now
     mkdir -p {state} {logs}
-    # the first to make this file decides: this job, or an executor that took the job back before it started
+    # whoever makes this file first decides: this job, or an executor that took it back before it started
     date +%s > {start}."$HOSTNAME.$$"
     ln {start}."$HOSTNAME.$$" {start} 2> /dev/null
     rm -f {start}."$HOSTNAME.$$" {status}
@@ -24,7 +24,7 @@ main() {{  # read whole before it runs: nothing happens if this file is removed 
         {command}
     ) >> {log} 2>&1 < /dev/null
     status=$?
-    # the executor believes this file alone, so it has to appear whole
+    # the executor relies on this file alone, so it has to appear whole
     mkdir -p {state}
     echo "$status $(date +%s)" > {status}.tmp && mv -f {status}.tmp {status}
     exit "$status"
@@ -40,10 +40,10 @@ SHELL_WORD = re.compile(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""", re.
 MODULE = " -m snakemake "
 
 
-def safe_name(text: str, length: int = 100) -> str:
+def make_safe_name(text: str, length: int = 100) -> str:
     """Return `text` with only letters, digits and . _ = + - in it, for file and job names.
 
-    >>> safe_name("sample=a b/c")
+    >>> make_safe_name("sample=a b/c")
     'sample=a_b_c'
     """
     return UNSAFE.sub("_", text).strip("_")[:length] or "_"
@@ -51,7 +51,7 @@ def safe_name(text: str, length: int = 100) -> str:
 
 @dataclass(frozen=True)
 class JobFiles:
-    """The files of one submission: what people read is under `logs`, what the executor lives on under `state`."""
+    """The files of one submission: what people read is in `logs`, what the executor works with in `state`."""
 
     logs: Path
     state: Path
@@ -89,12 +89,12 @@ class JobFiles:
 
     def exit_status(self) -> int | None:
         """Return the recorded exit status; None if there is none (yet)."""
-        status = _numbers(self.status)
+        status = _read_numbers(self.status)
         return int(status[0]) if status else None
 
     def times(self) -> tuple[float | None, float | None]:
         """Return when the job started and ended, as far as it has, in seconds since 1970."""
-        start, status = _numbers(self.start), _numbers(self.status)
+        start, status = _read_numbers(self.start), _read_numbers(self.status)
         return start[0] if start else None, status[1] if len(status) > 1 else None
 
     def take_back(self) -> bool:
@@ -110,14 +110,14 @@ class JobFiles:
         return True
 
 
-def _numbers(path: Path) -> list[float]:
+def _read_numbers(path: Path) -> list[float]:
     try:
         return [float(word) for word in path.read_text().split()]
     except (OSError, ValueError):
         return []
 
 
-def job_script(title: str, command: str, workdir: Path, files: JobFiles) -> str:
+def build_job_script(title: str, command: str, workdir: Path, files: JobFiles) -> str:
     """Return the text of the job script, which records log and exit status of `command` itself."""
     return JOB_SCRIPT.format(
         title=" ".join(title.split()),
@@ -128,15 +128,15 @@ def job_script(title: str, command: str, workdir: Path, files: JobFiles) -> str:
         log=shlex.quote(str(files.log)),
         taken_back=shlex.quote(TAKEN_BACK),
         workdir=shlex.quote(str(workdir)),
-        command=shell_quoted(command),
+        command=quote_arguments(command),
     )
 
 
-def shell_quoted(command: str) -> str:
-    """Quote the arguments of a Snakemake call for the shell.
+def quote_arguments(command: str) -> str:
+    """Return a Snakemake call with its arguments quoted for the shell.
 
-    Snakemake quotes them as Python literals, in which the shell would still expand `$` and read `\\'` otherwise.
-    What stands before the call itself is shell code and stays as it is.
+    Snakemake quotes them as Python literals, in which the shell would still expand `$` and read `\\'` differently.
+    What precedes the call itself is shell code and stays as it is.
     """
     before, module, arguments = command.partition(MODULE)
     words, position = [], 0
@@ -153,7 +153,7 @@ def shell_quoted(command: str) -> str:
     return before + module + " ".join(words)
 
 
-def tail(path: Path, lines: int = 40) -> list[str]:
+def read_tail(path: Path, lines: int = 40) -> list[str]:
     """Return the last lines of a file that may not exist."""
     try:
         with path.open("rb") as file:

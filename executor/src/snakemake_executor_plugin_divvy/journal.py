@@ -1,9 +1,9 @@
 """The journal: what was submitted and has not been seen to end, so that a later run finds the jobs of a killed one.
 
-Each run has a folder with its journal, JSON lines that are only appended to, and the files of its submissions. As long
-as a run lives it holds a lock on its journal; those that nobody holds are taken over. A submission is written down
-before it is made, and its id after: a run that was killed in between leaves one without an id, which nobody can ask
-after, but which can be taken back as long as it has not started.
+Each run has a folder with its journal (JSON lines, which are only appended to) and the files of its submissions. While
+a run lives it holds a lock on its journal; journals that nobody holds are taken over. A submission is written down
+before it is made, and its id afterwards: a run that was killed in between leaves one without an id, which nobody can
+ask about but which can be taken back as long as it has not started.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ NAME = "journal.jsonl"
 
 @dataclass(frozen=True)
 class Ticket:
-    """A job of Snakemake in a submission: what it is called in any run, what exactly it does, and its marker."""
+    """A job of Snakemake in a submission: its name in any run, a digest of what it does, and its marker."""
 
     key: str
     digest: str
@@ -45,45 +45,51 @@ class Journal:
     """The journal of this run, and the open submissions of earlier ones."""
 
     def __init__(self, root: Path, run: str, since: float) -> None:
-        """Begin the journal of `run` in the folder `root`, and take over what runs that are dead have left there.
+        """Begin the journal of `run` in the folder `root`, and take over what dead runs have left there.
 
-        What ended before `since` (seconds since 1970) is left out: whoever planned after that has seen its outputs.
+        What ended before `since` (seconds since 1970) is not taken over: whoever planned after that has seen its
+        outputs.
         """
         self.state = root / run
         self.state.mkdir(parents=True)
         self.left: dict[str, Entry] = {}
         self._files: dict[Path, IO[str]] = {}
-        own = _locked(self.state / NAME, "w")
+        own = _open_locked(self.state / NAME, "w")
         assert own is not None, "nobody else has this run's name"
         self._files[self.state] = own
         for folder in root.iterdir():
-            file = _locked(folder / NAME, "r+") if folder != self.state and (folder / NAME).exists() else None
-            if file is None:
-                continue  # another run lives, or is just being born
-            self._files[folder] = file
-            entries = list(_open_entries(file, folder))
-            for entry in entries:
-                if _ended_before(entry, since):
-                    self.ended(entry.files)
-                else:
-                    self.left[entry.files.name] = entry
-            if not entries:
-                self._files.pop(folder)
-                shutil.rmtree(folder, ignore_errors=True)
+            if folder != self.state and (folder / NAME).exists():
+                self._take_over(folder, since)
         self._names = {ticket.key: name for name, entry in self.left.items() for ticket in entry.tickets}
 
-    def submitting(self, files: JobFiles, scheduler: str, tickets: list[Ticket]) -> None:
+    def _take_over(self, folder: Path, since: float) -> None:
+        """Take over what an earlier run has left, unless it still lives (or is just being born)."""
+        file = _open_locked(folder / NAME, "r+")
+        if file is None:
+            return
+        self._files[folder] = file
+        entries = list(_read_open_entries(file, folder))
+        for entry in entries:
+            if _ended_before(entry, since):
+                self.note_ended(entry.files)
+            else:
+                self.left[entry.files.name] = entry
+        if not entries:
+            self._files.pop(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def note_submitting(self, files: JobFiles, scheduler: str, tickets: list[Ticket]) -> None:
         """Write down that a submission is about to be made."""
         jobs = [[ticket.key, ticket.digest, ticket.marker] for ticket in tickets]
         logs = os.fspath(files.logs)
         record = {"submitting": files.name, "logs": logs, "scheduler": scheduler, "time": time.time(), "jobs": jobs}
         self._write(files, record)
 
-    def submitted(self, files: JobFiles, id: str) -> None:
+    def note_submitted(self, files: JobFiles, id: str) -> None:
         """Write down that a submission was made."""
         self._write(files, {"submitted": files.name, "id": id})
 
-    def ended(self, files: JobFiles) -> None:
+    def note_ended(self, files: JobFiles) -> None:
         """Write down that a submission has ended, or was never made."""
         self.left.pop(files.name, None)
         self._write(files, {"ended": files.name})
@@ -93,7 +99,7 @@ class Journal:
         return self.left.get(self._names.get(key, ""))
 
     def close(self, keep: bool) -> None:
-        """End the journal; unless its folder is to be kept for people to look into, it is removed."""
+        """End the journal; its folder is removed unless it is to be kept for people to look into."""
         for file in self._files.values():
             file.close()
         if not keep:
@@ -105,7 +111,7 @@ class Journal:
         file.flush()
 
 
-def _locked(path: Path, mode: str) -> IO[str] | None:
+def _open_locked(path: Path, mode: str) -> IO[str] | None:
     """Open a file that no other process has locked, and lock it; None if one has."""
     file = path.open(mode)
     try:
@@ -118,14 +124,14 @@ def _locked(path: Path, mode: str) -> IO[str] | None:
     return file
 
 
-def _open_entries(file: IO[str], state: Path) -> Iterator[Entry]:
+def _read_open_entries(file: IO[str], state: Path) -> Iterator[Entry]:
     """Read a journal; yield what has not ended."""
     entries: dict[str, Entry] = {}
     for line in file:
         try:
             record: Mapping[str, Any] = json.loads(line)
         except json.JSONDecodeError:
-            continue  # the last line of a run that was killed while it wrote
+            continue  # the last line of a run that was killed while writing it
         if "submitting" in record:
             files = JobFiles(Path(record["logs"]), state, record["submitting"])
             tickets = tuple(Ticket(*ticket) for ticket in record["jobs"])

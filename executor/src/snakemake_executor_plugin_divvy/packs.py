@@ -14,13 +14,23 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
 from snakemake_executor_plugin_divvy.journal import Ticket
 
-SUMMED = {"runtime"}  # resources that add up when jobs run one after another; of all others the largest counts
-IGNORED = {"pack", "tmpdir", "mem", "disk"}  # the last are text for people, derived from mem_mb and disk_mb
+SUMMED = {"runtime"}  # resources that add up when jobs run one after another; of the others the largest counts
+IGNORED = {"pack", "tmpdir", "mem", "disk"}  # the last two are text for people, derived from mem_mb and disk_mb
 
 
 @dataclass(eq=False)
 class Member:
-    """A job of Snakemake on its way through a submission; `share` is the part of a submission that it takes."""
+    """A job of Snakemake on its way through submissions.
+
+    Attributes
+    ----------
+    info, ticket
+        What Snakemake and the journal know it by.
+    share
+        The part of a submission that it takes.
+    tries, not_before
+        How many times its submission failed, and when it may be tried again (on the monotonic clock).
+    """
 
     info: SubmittedJobInfo
     ticket: Ticket
@@ -36,7 +46,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Pack:
-    """Several jobs as Snakemake's executors see one: what they ask of it to write its command."""
+    """Several jobs in the shape of one: what an executor asks of a job to write its command."""
 
     jobs: Sequence[JobExecutorInterface]
     output: tuple[str, ...] = field(default=(), init=False)  # so that no temporary file is looked for
@@ -67,7 +77,7 @@ class Pack:
         return any(job.is_updated for job in self.jobs)
 
     def is_group(self) -> bool:
-        """Tell that it is no group of Snakemake's, which would fail as a whole."""
+        """Tell that it is not one of Snakemake's groups, which fail as a whole."""
         return False
 
     def get_target_spec(self) -> list[Any]:
@@ -79,11 +89,11 @@ class Pack:
         return list(dict.fromkeys(str(file) for job in self.jobs for file in job.get_wait_for_files()))
 
 
-def share_of(job: JobExecutorInterface, unneeded_temp_files: Iterable[str]) -> Fraction:
+def get_share(job: JobExecutorInterface, unneeded_temp_files: Iterable[str]) -> Fraction:
     """Return the part of a submission that a job takes; 1 if it cannot share.
 
-    Whether a job of a pack has ended well is seen by its outputs, so one without any cannot share; nor can one whose
-    outputs are removed as soon as they are there.
+    Whether a job of a pack has ended well is seen from its outputs, so a job without outputs cannot share; nor can one
+    whose outputs are removed as soon as they exist.
     """
     pack = 1 if job.is_group() else job.resources.get("pack", 1)
     if not isinstance(pack, int) or pack < 1:
@@ -91,12 +101,12 @@ def share_of(job: JobExecutorInterface, unneeded_temp_files: Iterable[str]) -> F
     return Fraction(1, pack) if pack > 1 and len(job.output) and not any(unneeded_temp_files) else Fraction(1)
 
 
-def packed(members: Iterable[Member], most: int) -> list[list[Member]]:
-    """Return members in order, those together that share a submission, at most `most` in one."""
+def make_packs(members: Iterable[Member], most: int) -> list[list[Member]]:
+    """Return members in order, grouped by the submission that they share, at most `most` in one."""
     packs: list[list[Member]] = []
     open_packs: dict[object, list[Member]] = {}
     for member in members:
-        kind = _kind(member.job)
+        kind = _get_kind(member.job)
         pack = open_packs.get(kind)
         if pack is None or len(pack) >= most or sum(m.share for m in pack) + member.share > 1:
             pack = open_packs[kind] = []
@@ -105,8 +115,8 @@ def packed(members: Iterable[Member], most: int) -> list[list[Member]]:
     return packs
 
 
-def resources(jobs: Sequence[JobExecutorInterface]) -> dict[str, int | str]:
-    """Return the resources of jobs that run one after another."""
+def combine_resources(jobs: Sequence[JobExecutorInterface]) -> dict[str, int | str]:
+    """Return the resources of jobs that run one after another, as those of one job."""
     together: dict[str, int | str] = {}
     for job in jobs:
         for name, value in job.resources.items():
@@ -117,8 +127,8 @@ def resources(jobs: Sequence[JobExecutorInterface]) -> dict[str, int | str]:
     return together
 
 
-def _kind(job: JobExecutorInterface) -> object:
-    """Return what jobs have to have in common: all but the sizes of their resources."""
+def _get_kind(job: JobExecutorInterface) -> object:
+    """Return what the jobs of a pack have in common: everything but the sizes of their resources."""
     if job.is_group():
         return id(job)
     names = {n: None if isinstance(v, int | float) else v for n, v in job.resources.items() if n not in IGNORED}

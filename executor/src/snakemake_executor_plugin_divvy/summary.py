@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from snakemake_executor_plugin_divvy.scheduler import SchedulerError, run
+from snakemake_executor_plugin_divvy.packs import Member
+from snakemake_executor_plugin_divvy.schedulers.record import SchedulerError, run
+from snakemake_executor_plugin_divvy.submission import Submission
 
 BYTES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of one attempt of a job; `word` is the reason of a failure, times are in seconds, memory in MB."""
+    """The end of one attempt of a job: why it failed ("" if it did not), times in seconds, memory in MB."""
 
     rule: str
     word: str
@@ -27,16 +29,37 @@ class Ended:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a job of the scheduler's used at most: memory in MB, and CPU time in seconds."""
+    """What a job of the scheduler used: peak memory in MB, and CPU time in seconds."""
 
     memory: float
     cpu: float
 
 
-def table(ended: Sequence[Ended], usage: dict[str, Usage]) -> list[str]:
-    """Return the lines of the table, a rule a line."""
+def describe_end(member: Member, word: str, submission: Submission | None) -> Ended:
+    """Return the end of a job's attempt; `word` is why it failed, "" if it did not."""
+    job, queued, ran = member.job, None, None
+    if submission:
+        start, end = submission.files.times()
+        queued = max(0.0, start - submission.time) if start else None
+        ran = (end - start) / len(submission.members) if start and end else None
+    memory = job.resources.get("mem_mb")
+    return Ended(
+        rule=job.name,
+        word=word,
+        attempt=job.attempt,
+        id=submission.id if submission else "",
+        queued=queued,
+        ran=ran,
+        cores=job.threads,
+        memory=memory if isinstance(memory, int) else None,
+    )
+
+
+def build_table(ended: Sequence[Ended], usage: dict[str, Usage]) -> list[str]:
+    """Return the lines of the table: one row per rule, and only columns that have something in them."""
     head = ["rule", "done", "failed", "retries", "in queue", "running", "memory used/asked", "CPU used"]
-    rows = [_row(rule, [e for e in ended if e.rule == rule], usage) for rule in dict.fromkeys(e.rule for e in ended)]
+    rules = dict.fromkeys(end.rule for end in ended)
+    rows = [_build_row(rule, [end for end in ended if end.rule == rule], usage) for rule in rules]
     kept = [column for column in zip(head, *rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in kept]
     return [
@@ -45,8 +68,8 @@ def table(ended: Sequence[Ended], usage: dict[str, Usage]) -> list[str]:
     ]
 
 
-def slurm_usage(ids: Sequence[str]) -> dict[str, Usage]:
-    """Return what Slurm's accounting knows of jobs; nothing where there is none."""
+def read_slurm_usage(ids: Sequence[str]) -> dict[str, Usage]:
+    """Return what Slurm's accounting knows about jobs; nothing where there is no accounting."""
     command = ["sacct", "-n", "-P", "--format=JobID,MaxRSS,TotalCPU", "--jobs", ",".join(ids)]
     try:
         lines = run(command).stdout.splitlines()
@@ -54,15 +77,16 @@ def slurm_usage(ids: Sequence[str]) -> dict[str, Usage]:
         return {}
     used: dict[str, Usage] = {}
     for job, memory, cpu in (line.split("|") for line in lines if line.count("|") == 2):
-        known = used.get(job.partition(".")[0], Usage(0, 0))
-        used[job.partition(".")[0]] = Usage(max(known.memory, _megabytes(memory)), max(known.cpu, _seconds(cpu)))
+        id, _, _ = job.partition(".")  # steps of a job follow the point
+        known = used.get(id, Usage(0, 0))
+        used[id] = Usage(max(known.memory, _parse_megabytes(memory)), max(known.cpu, _parse_seconds(cpu)))
     return {job: use for job, use in used.items() if use.memory}
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a time as h:mm:ss, or m:ss.
 
-    >>> duration(75), duration(3675)
+    >>> format_duration(75), format_duration(3675)
     ('1:15', '1:01:15')
     """
     minutes, rest = divmod(round(seconds), 60)
@@ -70,7 +94,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _row(rule: str, ended: Sequence[Ended], usage: dict[str, Usage]) -> tuple[str, ...]:
+def _build_row(rule: str, ended: Sequence[Ended], usage: dict[str, Usage]) -> tuple[str, ...]:
     failed = Counter(e.word for e in ended if e.word)
     known = [(e, usage[e.id]) for e in ended if e.id in usage]
     asked = [e.memory for e, _ in known if e.memory]
@@ -82,24 +106,24 @@ def _row(rule: str, ended: Sequence[Ended], usage: dict[str, Usage]) -> tuple[st
         str(len(ended) - failed.total()),
         ", ".join(f"{count} {word}" for word, count in failed.items()),
         str(sum(e.attempt > 1 for e in ended) or ""),
-        _typical(e.queued for e in ended),
-        _typical(e.ran for e in ended),
+        _describe_times(e.queued for e in ended),
+        _describe_times(e.ran for e in ended),
         memory,
         f"{cpu / busy:.0%}" if busy else "",
     )
 
 
-def _typical(times: Iterable[float | None]) -> str:
+def _describe_times(times: Iterable[float | None]) -> str:
     known = [time for time in times if time is not None]
-    return f"{duration(median(known))} (max {duration(max(known))})" if known else ""
+    return f"{format_duration(median(known))} (max {format_duration(max(known))})" if known else ""
 
 
-def _megabytes(text: str) -> float:
+def _parse_megabytes(text: str) -> float:
     found = re.fullmatch(r"([\d.]+)([KMGT]?)", text)
     return float(found[1]) * BYTES.get(found[2], 1) / 2**20 if found else 0.0
 
 
-def _seconds(text: str) -> float:
+def _parse_seconds(text: str) -> float:
     """Return seconds of Slurm's [D-][HH:]MM:SS[.mmm]."""
     days, _, clock = text.rpartition("-")
     try:

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from helpers import calls, stand_in
-from snakemake_executor_plugin_divvy.scheduler import Scheduler, SchedulerError, State
-from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, choose
+from plugin_helpers import calls, stand_in
+from snakemake_executor_plugin_divvy.schedulers import (
+    SCHEDULERS,
+    Scheduler,
+    SchedulerError,
+    State,
+    choose_scheduler,
+)
 
 SLURM, GRID_ENGINE, LSF, PBS, TORQUE = (SCHEDULERS[name] for name in ("slurm", "grid_engine", "lsf", "pbs", "torque"))
 
@@ -80,19 +85,19 @@ def test_qsub_of_pbs_or_torque(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # whatever this machine has
     stand_in(tmp_path, "qstat", f"echo '{version}' >&{stream}")
-    assert choose(None, "/opt/pbs/bin/qsub -q work").name == name
+    assert choose_scheduler(None, "/opt/pbs/bin/qsub -q work").name == name
     assert calls(tmp_path, "qstat") == ["--version"]
 
 
 def test_qsub_of_grid_engine_or_of_something_without_qstat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert choose(None, "qsub").name == "pbs"
+    assert choose_scheduler(None, "qsub").name == "pbs"
     stand_in(tmp_path, "qconf", "exit 1")
-    assert choose(None, "qsub -terse").name == "grid_engine"
-    assert choose("torque", "qsub").name == "torque"
+    assert choose_scheduler(None, "qsub -terse").name == "grid_engine"
+    assert choose_scheduler("torque", "qsub").name == "torque"
 
 
-# --- units, cancelling
+# --- units, canceling
 
 
 @pytest.mark.parametrize(
@@ -119,7 +124,7 @@ def test_units(scheduler: Scheduler, memory: str, time: str) -> None:
         (TORQUE, "qdel", " "),
     ],
 )
-def test_jobs_are_cancelled_in_chunks(commands: Path, scheduler: Scheduler, command: str, separator: str) -> None:
+def test_jobs_are_canceled_in_chunks(commands: Path, scheduler: Scheduler, command: str, separator: str) -> None:
     ids = [str(number) for number in range(250)]
     prints(commands, command, "", 1, 'denied: job "1" does not exist\n')  # ended meanwhile
     scheduler.cancel_jobs(ids)

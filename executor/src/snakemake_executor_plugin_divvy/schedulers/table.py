@@ -1,84 +1,24 @@
-"""The table of schedulers, what their commands print, and how one is chosen."""
+"""The table of schedulers, and how one is chosen."""
 
 import re
 import shutil
 from pathlib import Path
-from xml.etree import ElementTree
 
-from snakemake_executor_plugin_divvy.scheduler import (
-    Here,
+from snakemake_executor_plugin_divvy.schedulers.here import Here
+from snakemake_executor_plugin_divvy.schedulers.outputs import (
+    read_bjobs,
+    read_grid_engine_accounting,
+    read_qstat_full,
+    read_qstat_xml,
+)
+from snakemake_executor_plugin_divvy.schedulers.record import (
     Scheduler,
     SchedulerError,
-    State,
-    States,
     Unknown,
-    memory_in,
+    format_hm,
+    format_with_unit,
     run,
-    time_hm,
 )
-
-
-def grid_engine_queue(text: str) -> States:
-    """Return the states in what `qstat -xml` prints, by Grid Engine's letters (r, qw, Eqw …)."""
-    try:
-        jobs = list(ElementTree.fromstring(text).iter("job_list"))
-    except ElementTree.ParseError as error:
-        raise SchedulerError(f"not the XML that was expected of qstat: {error}") from error
-    return {job.findtext("JB_job_number", ""): State(job.findtext("state", "")) for job in jobs}
-
-
-# fields 6, 12 `failed`, 13 and 14 of the accounting file
-ACCOUNT = re.compile(r"(?:[^:]*:){5}(?P<id>\d+):(?:[^:]*:){5}(?P<failed>\d+):(?P<status>\d+):(?P<seconds>\d+)")
-
-
-def grid_engine_accounts(text: str) -> States:
-    """Return the ends of jobs in lines of the accounting file.
-
-    `failed` 37 is said of all limits alike: the requests, with h_rt in seconds, tell which one it was.
-    """
-    states = {}
-    for line in text.splitlines():
-        if found := ACCOUNT.match(line):
-            job, failed, status, seconds = found.groups()
-            limit = re.search(r"[ ,]h_rt=(\d+)", line)
-            in_time = not limit or int(seconds) < int(limit[1])
-            over = "h_vmem" if in_time and "h_vmem=" in line else "h_rt"
-            reason = f"failed {failed}, exit status {status}" + (f", over {over}" if failed == "37" else "")
-            well = (failed, status) == ("0", "0")
-            states[job] = State("COMPLETED") if well else State("FAILED", reason)
-    return states
-
-
-def lsf_jobs(text: str) -> States:
-    """Return the states in lines `id|state|exit code|reason of the end|reason to wait`, in which `-` is nothing.
-
-    >>> lsf_jobs("7|EXIT|130|TERM_OWNER: job killed by owner|-")
-    {'7': State(name='EXIT', reason='exit status 130, TERM_OWNER: job killed by owner')}
-    """
-    states = {}
-    for line in text.splitlines():
-        job, *fields = (field.strip(" ;") for field in line.split("|"))
-        if len(fields) > 1:
-            state, code, *reasons = fields
-            said = [f"exit status {code}" if code.isdigit() else "-", *reasons]
-            states[job] = State(state, ", ".join(reason for reason in said if reason not in ("", "-")))
-    return states
-
-
-def pbs_jobs(text: str) -> States:
-    """Return the states in what `qstat -f` prints, by whole ids (1234.server) and by their numbers alone."""
-    states: States = {}
-    for block in re.split(r"^Job Id: ", text.replace("\n\t", ""), flags=re.MULTILINE)[1:]:
-        job = block.partition("\n")[0].strip()
-        values = dict(re.findall(r"^\s+([\w.]+) = (.*)$", block, re.MULTILINE))
-        status = values.get("Exit_status", values.get("exit_status", ""))
-        used, limit = values.get("resources_used.walltime", ""), values.get("Resource_List.walltime", "")
-        over = status not in ("", "0") and limit and (len(used), used) >= (len(limit), limit)  # both are HH:MM:SS
-        reasons = [f"exit status {status}" if status else "", "over walltime" if over else "", values.get("comment")]
-        state = State(values.get("job_state", ""), ", ".join(filter(None, reasons)))
-        states |= {job: state, job.partition(".")[0]: state}
-    return states
-
 
 ENDED_BY_SLURM = "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT"
 PBS_ID = r"^(\d+(?:\.[\w.-]+)?)\s*$"  # alone on its line: a site's qsub may print notes before it
@@ -137,9 +77,9 @@ SCHEDULERS: dict[str, Scheduler] = {
         commands=("qsub",),
         job_id=r"^(?:Your job )?(\d+)(?: \(.*submitted)?\s*$",
         query=("qstat", "-xml", "-u", "USER"),
-        states_in=grid_engine_queue,
+        states_in=read_qstat_xml,
         accounting=("sh", "-c", 'tail -n 100000 "$SGE_ROOT/${SGE_CELL:-default}/common/accounting"'),
-        accounts_in=grid_engine_accounts,
+        accounts_in=read_grid_engine_accounting,
         final=frozenset(["COMPLETED", "FAILED"]),
         pending="^[^E]*q",
         stuck="^h|E",
@@ -147,61 +87,61 @@ SCHEDULERS: dict[str, Scheduler] = {
         explanation=r"error reason.*\]:? *(?:error: )?(.*)",
         reasons=GRID_ENGINE_REASONS,
         cancel=("qdel", "IDS,"),
-        memory=memory_in("M"),
+        memory=format_with_unit("M"),
     ),
     "lsf": Scheduler(
         "lsf",
         commands=("bsub",),
         job_id=r"Job <(\d+)> is submitted",
         query=("bjobs", "-a", "-noheader", "-o", "jobid stat exit_code exit_reason pend_reason delimiter='|'", "IDS"),
-        states_in=lsf_jobs,
+        states_in=read_bjobs,
         forgotten="is not found|No (unfinished |matching )?job found",
         final=frozenset(["DONE", "EXIT", "ZOMBI"]),
         pending="^(PEND|PSUSP|WAIT|FWD_PEND)",
         stuck="^(PSUSP|UNKWN)|no suitable hosts",
         reasons=LSF_REASONS,
         cancel=("bkill", "IDS"),
-        memory=memory_in("MB"),
-        time=time_hm,
+        memory=format_with_unit("MB"),
+        time=format_hm,
     ),
     "pbs": Scheduler(  # OpenPBS and PBS Professional
         "pbs",
         commands=("qsub",),
         job_id=PBS_ID,
         query=("qstat", "-f", "IDS"),
-        states_in=pbs_jobs,
+        states_in=read_qstat_full,
         forgotten="Unknown Job Id|Job has finished",
         accounting=("qstat", "-x", "-f", "IDS"),  # fails altogether where no history is kept
-        accounts_in=pbs_jobs,
+        accounts_in=read_qstat_full,
         final=frozenset("FX"),
         pending="^[QHTW]",
         stuck="^H|[Nn]ever [Rr]un",
         reasons=PBS_REASONS,
         cancel=("qdel", "IDS"),
-        memory=memory_in("mb"),
+        memory=format_with_unit("mb"),
     ),
     "torque": Scheduler(
         "torque",
         commands=("qsub",),
         job_id=PBS_ID,
         query=("qstat", "-f", "IDS"),
-        states_in=pbs_jobs,
+        states_in=read_qstat_full,
         forgotten="Unknown Job Id",
         final=frozenset("C"),
         pending="^[QHTW]",
         stuck="^H",
         reasons=TORQUE_REASONS,
         cancel=("qdel", "IDS"),
-        memory=memory_in("mb"),
+        memory=format_with_unit("mb"),
     ),
     "unknown": Unknown("unknown", commands=(), job_id=r"(\d[\w.-]*|\b(?!.*\d)\S+)"),
 }
 
 
-def choose(name: str | None, submission_command: str) -> Scheduler:
-    """Return the scheduler of that name or, without one, of the first word of the submission command.
+def choose_scheduler(name: str | None, submission_command: str) -> Scheduler:
+    """Return the scheduler of that name or, if `name` is None, the one that the submission command belongs to.
 
-    A command that is of no scheduler gives the one that is watched by exit-status files alone.
+    A command that belongs to none of them gives `unknown`, whose jobs are watched by their exit-status files alone.
     """
     if name:
         if name not in SCHEDULERS:
@@ -209,13 +149,16 @@ def choose(name: str | None, submission_command: str) -> Scheduler:
         return SCHEDULERS[name]
     word = Path((submission_command.split() or [""])[0]).name or "."
     if word == "qsub":
-        return SCHEDULERS[_owner_of_qsub()]
+        return SCHEDULERS[_find_owner_of_qsub()]
     found = [scheduler for scheduler in SCHEDULERS.values() if word in scheduler.commands]
     return (found or [SCHEDULERS["unknown"]])[0]
 
 
-def _owner_of_qsub() -> str:
-    """Three schedulers submit by qsub: only Grid Engine has qconf, and only Torque's qstat says `version: 6.1.2`."""
+def _find_owner_of_qsub() -> str:
+    """Return which of three schedulers qsub belongs to.
+
+    Only Grid Engine has qconf, and only Torque's qstat says `version: 6.1.2`.
+    """
     if shutil.which("qconf"):
         return "grid_engine"
     try:

@@ -1,6 +1,5 @@
-"""The plugin's documentation: its compute packages render as they should, and what it says is so."""
+"""The compute packages that come with the plugin: they render as they should."""
 
-import dataclasses
 import os
 import re
 import subprocess
@@ -9,16 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import CLONE
-from snakemake_executor_plugin_divvy import ExecutorSettings
+from snakemake_executor_plugin_divvy.__main__ import SITES
 from snakemake_executor_plugin_divvy.compute_packages import DIRECTIVE, PLACEHOLDER, ComputeError, load_package
-from snakemake_executor_plugin_divvy.scheduler import Scheduler, State
-from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, choose
-from snakemake_executor_plugin_divvy.summary import Ended, Usage, table
+from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, choose_scheduler
 
-DOCS = CLONE / "docs"
-PAGES = [DOCS / "intro.md", DOCS / "further.md"]
-CONFIG = DOCS / "sites" / "divvy_config.yaml"
+CONFIG = SITES / "divvy_config.yaml"
 PACKAGES = yaml.safe_load(CONFIG.read_text())["compute_packages"]
 SCHEDULER_OF = {
     "default": "here",
@@ -179,7 +173,6 @@ SCRIPTS = {
     "torque": TORQUE,
 }
 each_package = pytest.mark.parametrize("name", sorted(SCRIPTS))
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def needed(name: str) -> dict[str, str]:
@@ -196,9 +189,6 @@ def commands(folder: Path, **scripts: str) -> None:
     for name, script in scripts.items():
         (folder / name).write_text(f"#!/bin/bash\n{script}\n")
         (folder / name).chmod(0o755)
-
-
-# --- compute packages
 
 
 def test_all_packages_and_templates_are_tested() -> None:
@@ -286,7 +276,7 @@ def test_the_submission_command_tells_the_scheduler(name: str, tmp_path: Path, m
     elif SCHEDULER_OF[name] == "grid_engine":
         commands(tmp_path, qconf="exit 0")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert choose(None, PACKAGES[name]["submission_command"]).name == SCHEDULER_OF[name]
+    assert choose_scheduler(None, PACKAGES[name]["submission_command"]).name == SCHEDULER_OF[name]
 
 
 def test_the_comments_name_the_optional_resources() -> None:
@@ -295,107 +285,3 @@ def test_the_comments_name_the_optional_resources() -> None:
     for text, name in noted:
         names = re.sub(r"\(.*?\)", "", text).rstrip(".").split(", ")
         assert sorted(n.strip().upper() for n in names) == sorted(OPTIONAL[name]), name
-
-
-# --- pages
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def settings() -> set[str]:
-    return {f"divvy-{field.name.replace('_', '-')}" for field in dataclasses.fields(ExecutorSettings)}
-
-
-def test_the_options_that_are_named_exist_and_all_are_named() -> None:
-    text = "".join(page.read_text() for page in PAGES)
-    named = set(re.findall(r"--(divvy-[\w-]+)", text)) | set(re.findall(r"^(divvy-[\w-]+):", text, re.MULTILINE))
-    assert named == settings()
-    for document in ("README.md", "CHANGELOG.md"):
-        assert set(re.findall(r"--(divvy-[\w-]+)", (CLONE / document).read_text())) <= settings()
-
-
-def test_the_options_of_snakemake_that_are_named_exist() -> None:
-    from snakemake.cli import get_argument_parser
-
-    text = "".join(page.read_text() for page in PAGES)
-    of_others = {"--parsable", "--version", "--no-header", "--format"}
-    prose = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
-    named = {option for option in re.findall(r"(?<![\w-])--[a-z][\w-]+", prose) if not option.startswith("--divvy-")}
-    known = {option for action in get_argument_parser()._actions for option in action.option_strings}
-    assert named - of_others <= known
-
-
-def anchors(page: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@each_page
-def test_links_lead_somewhere(page: Path) -> None:
-    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
-        file = page.parent / target if target else page
-        assert file.is_file(), target
-        assert not anchor or anchor in anchors(file), anchor
-
-
-@each_page
-def test_pages_fit_into_the_catalogue(page: Path) -> None:
-    """It puts them under headings of its own, and converts them to RST, which has no code within links."""
-    text = page.read_text()
-    assert not re.search(r"^# \w", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
-    assert not re.search(r"\[[^\]\n]*`[^\]\n]*\]\(", text)
-    assert max(map(len, (line for line in text.splitlines() if not line.startswith("|")))) <= 120
-
-
-def test_the_table_of_schedulers() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \| `(.*)` \| `(.*)` \|$", PAGES[1].read_text(), re.MULTILINE)
-    assert {row[0] for row in rows} == set(SCHEDULERS)
-    for name, listed, memory, time in rows:
-        scheduler = SCHEDULERS[name]
-        assert re.findall("`(.*?)`", listed) == list(scheduler.commands)
-        assert (memory, time) == (scheduler.memory(4000), scheduler.time(90))
-
-
-def test_the_example_of_a_template_renders(tmp_path: Path) -> None:
-    site, profile = (yaml.safe_load(block) for block in blocks(PAGES[1], "yaml"))
-    (template,) = blocks(PAGES[1], "sh")
-    (tmp_path / "templates").mkdir()
-    (tmp_path / site["compute_packages"]["slurm"]["submission_template"]).write_text(template)
-    (tmp_path / "site.yaml").write_text(yaml.safe_dump(site))
-    script = load_package(str(tmp_path / "site.yaml"), "slurm").render(NEEDED | {"MEM": "4000"}, tmp_path / "x")
-    assert "--mem='4000'\n#SBATCH --partition='shortq'\n\nbash " in script
-    assert "--time" not in script
-    assert {key for key in profile if key.startswith("divvy-")} <= settings()
-
-
-def test_the_example_of_a_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = (block for block in blocks(PAGES[1], "python") if "Scheduler(" in block)
-    assert len(example.splitlines()) <= 15
-    (flux,) = eval(f"{{{example}}}", {"Scheduler": Scheduler}).values()
-    commands(
-        tmp_path,
-        flux='case "$1" in batch) echo fA8tn;; jobs) echo "fA8tn|CANCELED|cancel"; echo "fA8to|RUN|";; esac',
-    )
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert flux.submit("flux batch", tmp_path / "x") == "fA8tn"
-    states = flux.states(["fA8tn", "fA8to"])
-    assert states == {"fA8tn": State("CANCELED", "cancel"), "fA8to": State("RUN")}
-    assert flux.word(states["fA8tn"]) == "CANCELLED"
-    assert flux.time(90) == "90m"
-
-
-def test_the_example_of_the_table() -> None:
-    def end(rule: str, queued: float, ran: float, **more: object) -> Ended:
-        sizes = {"align": (8, 4000), "small": (1, 1000)}
-        values = {"word": "", "attempt": 1, "id": "1", "cores": sizes[rule][0], "memory": sizes[rule][1], **more}
-        return Ended(rule=rule, queued=queued, ran=ran, **values)  # type: ignore[arg-type]
-
-    ended = [end("align", 90, 845) for _ in range(10)]
-    ended += [end("align", 90, 845, word="OUT_OF_MEMORY", id="2") for _ in range(2)]
-    ended += [end("align", *times, attempt=2, id="3", memory=8000) for times in [(300, 1930), (90, 845)]]
-    ended += [end("small", 40, 3, id="4") for _ in range(999)] + [end("small", 70, 8, id="4")]
-    usage = {"1": Usage(3100, 62192), "2": Usage(4000, 12168), "3": Usage(7810, 19980), "4": Usage(210, 2137)}
-    example = "".join(f"    {line}\n" for line in table(ended, usage))
-    assert f"divvy: the jobs of this run\n{example}```" in PAGES[1].read_text()

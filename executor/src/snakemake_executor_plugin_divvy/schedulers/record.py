@@ -1,0 +1,221 @@
+"""What a scheduler is: how to submit a script, ask about jobs, and cancel them.
+
+Job ids are text. A state that is not among a scheduler's `final` ones means that the job may still end well.
+"""
+
+import os
+import pwd
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CHUNK = 100  # jobs per cancel command
+TIMEOUT = 60  # seconds that a scheduler may take to answer
+
+
+class SchedulerError(Exception):
+    """A scheduler's command failed; the message has what it said."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a scheduler says about a job; `reason` is "" if it gives none."""
+
+    name: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.reason}" if self.reason else self.name
+
+
+States = dict[str, State]  # by job id
+
+
+def format_plain(mb: int) -> str:
+    """Return memory in MB as a bare number."""
+    return str(mb)
+
+
+def format_with_unit(unit: str) -> Callable[[int], str]:
+    """Return a function that writes memory, given in MB, with that unit.
+
+    >>> format_with_unit("M")(24000)
+    '24000M'
+    """
+    return lambda mb: f"{mb}{unit}"
+
+
+def format_hms(minutes: int) -> str:
+    """Return a run time as HH:MM:SS.
+
+    >>> format_hms(90)
+    '01:30:00'
+    """
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:00"
+
+
+def format_hm(minutes: int) -> str:
+    """Return a run time as H:MM.
+
+    >>> format_hm(90)
+    '1:30'
+    """
+    return f"{minutes // 60}:{minutes % 60:02d}"
+
+
+def read_state_lines(text: str) -> States:
+    """Return the states in lines `id|state|reason`; `-`, `None` and an exit code are not reasons.
+
+    >>> read_state_lines("7|CANCELLED by 0|None")
+    {'7': State(name='CANCELLED', reason='')}
+    """
+    states = {}
+    for line in text.splitlines():
+        job, found, rest = line.partition("|")
+        state, _, reason = rest.partition("|")
+        if found and state.strip():
+            known = not re.fullmatch(r"\s*(-|None|\d+:\d+|[\s|-]*)\s*", reason)
+            states[job.strip()] = State(state.split()[0], reason.strip(" |-") if known else "")
+    return states
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """A scheduler with commands to submit, query and cancel.
+
+    In the commands the word IDS stands for all ids as separate words, `IDS,` for all ids joined by commas, and USER for
+    the user's name.
+
+    Attributes
+    ----------
+    name, commands
+        What it is called, and the submission commands that identify it.
+    job_id
+        Pattern that finds the id in what a submission prints.
+    query, states_in
+        Command that lists the jobs in the queue, and the function that reads its output.
+    forgotten
+        Pattern of what `query` prints when it fails only because it no longer knows some of the jobs.
+    accounting, accounts_in
+        The same for jobs that the queue does not know.
+    final
+        Names of the states in which a job has ended.
+    pending, stuck
+        Patterns of state and reason: waiting in the queue, and possibly waiting there forever.
+    reasons
+        From patterns of state and reason to the words that messages use.
+    explain, explanation
+        Command and pattern that find out why a job is stuck, where a query does not say so.
+    cancel
+        Command that cancels jobs.
+    memory, time
+        How it writes memory (given in MB) and run times (given in minutes) in a template.
+    """
+
+    name: str
+    commands: tuple[str, ...]
+    job_id: str = r"(\d+)"
+    query: tuple[str, ...] = ()
+    states_in: Callable[[str], States] = read_state_lines
+    forgotten: str = r"$^"
+    accounting: tuple[str, ...] = ()
+    accounts_in: Callable[[str], States] = read_state_lines
+    final: frozenset[str] = frozenset()
+    pending: str = r"$^"
+    stuck: str = r"$^"
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    cancel: tuple[str, ...] = ()
+    explain: tuple[str, ...] = ()
+    explanation: str = r"$^"
+    memory: Callable[[int], str] = format_plain
+    time: Callable[[int], str] = format_hms
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether it can tell about jobs; if not, their exit-status files alone do."""
+        return bool(self.query)
+
+    def submit(self, command: str, script: Path) -> str:
+        """Submit `script` with the compute package's submission command and return the job's id."""
+        done = run(f"{command} {shlex.quote(str(script))}", shell=True)
+        if done.returncode:
+            raise SchedulerError(_complaint(done))
+        found = re.search(self.job_id, done.stdout, re.MULTILINE)
+        if not found:
+            raise SchedulerError(f"no job id in what {command!r} printed: {_complaint(done)}")
+        return found.group(1)
+
+    def states(self, ids: Sequence[str]) -> States:
+        """Return the states of the jobs that are known: one command for the queue, one for what it does not know."""
+        known = self._ask(self.query, self.states_in, ids)
+        others = [job for job in ids if job not in known]
+        if others and self.accounting:
+            with suppress(SchedulerError):  # many sites have none
+                known |= self._ask(self.accounting, self.accounts_in, others)
+        return known
+
+    def word(self, state: State) -> str:
+        """Return the word for a final state that messages use: OUT_OF_MEMORY, TIMEOUT, CANCELLED …"""
+        said = f"{state.name} {state.reason}"
+        return next((word for pattern, word in self.reasons.items() if re.search(pattern, said)), state.name)
+
+    def explain_stuck(self, job: str, state: State) -> State:
+        """Return a stuck job's state with the reason that the scheduler gives for it."""
+        found = re.search(self.explanation, run(_with_ids(self.explain, [job])).stdout) if self.explain else None
+        return State(state.name, found.group(1)) if found else state
+
+    def cancel_jobs(self, ids: Sequence[str]) -> None:
+        """Cancel jobs; those that have already ended are not an error."""
+        for first in range(0, len(ids), CHUNK):
+            run(_with_ids(self.cancel, ids[first : first + CHUNK]))
+
+    def _ask(self, command: Sequence[str], parse: Callable[[str], States], ids: Sequence[str]) -> States:
+        done = run(_with_ids(command, ids))
+        if done.returncode and not re.search(self.forgotten, done.stderr + done.stdout):
+            raise SchedulerError(_complaint(done))
+        wanted = set(ids)
+        return {job: state for job, state in parse(done.stdout).items() if job in wanted}
+
+
+@dataclass(frozen=True)
+class Unknown(Scheduler):
+    """A scheduler that can only be submitted to: the exit-status files alone tell about its jobs."""
+
+    def states(self, ids: Sequence[str]) -> States:
+        """Return UNKNOWN, which is not a final state, for all."""
+        return dict.fromkeys(ids, State("UNKNOWN"))
+
+    def cancel_jobs(self, ids: Sequence[str]) -> None:
+        """Say that it is not known how; a job that has not started will find that it was taken back."""
+        raise SchedulerError("their scheduler is not known to this plugin, so cancel by hand what is left of them")
+
+
+def run(command: str | Sequence[str], shell: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command; SchedulerError if it does not exist or does not answer."""
+    try:
+        return subprocess.run(
+            command,
+            shell=shell,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SchedulerError(str(error)) from error
+
+
+def _with_ids(command: Sequence[str], ids: Sequence[str]) -> list[str]:
+    values = {"IDS": list(ids), "IDS,": [",".join(ids)], "USER": [pwd.getpwuid(os.getuid()).pw_name]}
+    return [word for part in command for word in values.get(part, [part])]
+
+
+def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+    said = " ".join((done.stderr + done.stdout).split()) or "nothing was printed"
+    return f"exit status {done.returncode}: {said}"

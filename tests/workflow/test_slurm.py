@@ -1,0 +1,40 @@
+"""The workflow on a real Slurm."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from helpers import link_profile, snakemake, succeed, write_config
+from one_host_slurm import OneHostSlurm
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+SLURM = ["--profile", "divvy", "--divvy-compute-package", "slurm"]
+
+
+def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm, demo: Path, tmp_path: Path) -> None:
+    matrices = {}
+    for name in ("serial", "slurm"):
+        folder = tmp_path / name
+        write_config(folder, demo / "project_config.yaml", {"peak_set": demo / "regions.bed"})
+        link_profile(folder)
+    succeed(snakemake(tmp_path / "serial", "--cores", "2"))
+
+    options = ["--set-resources", "measure_coverage:partition=longq", "measure_coverage:mem_mb=300"]
+    said = succeed(snakemake(tmp_path / "slurm", *SLURM, *options, SLURM_CONF=slurm.env["SLURM_CONF"]))
+    seen = slurm.run("squeue", "--noheader", "--states=all", "--format=%j %P %m %C %l").splitlines()
+    seen = [line for line in seen if line.startswith("measure_coverage.")]
+    assert seen
+    for line in seen:  # all twelve small samples share a submission
+        assert re.fullmatch(r"measure_coverage\.peak_set\.(control|treated)_\d\+11 longq 300M 1 1:12:00", line)
+
+    (script,) = (tmp_path / "slurm" / "logs" / "divvy" / "measure_coverage").glob("peak_set.*.sub")
+    assert "#SBATCH --partition='longq'\n" in script.read_text()
+    assert "#SBATCH --mem='300'\n" in script.read_text()
+    (summarize,) = (tmp_path / "slurm" / "logs" / "divvy" / "summarize_coverage").glob("*.sub")
+    assert "partition" not in summarize.read_text()
+    assert said.count("PARTITION: not set; directives using it are omitted") == 1
+    for name in ("serial", "slurm"):
+        matrix = tmp_path / name / "results" / "matrix"
+        matrices[name] = [(matrix / f"peak_set.matrix_{kind}.csv.gz").read_bytes() for kind in ("raw", "norm")]
+    assert matrices["serial"] == matrices["slurm"]
