@@ -237,6 +237,8 @@ def copy_clone(folder: Path) -> Path:
     for name in tracked():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(CLONE / name, folder / name, follow_symlinks=False)
+    compiled = "src/divvy_coverage/counting/__pycache__"  # by numba, which takes seconds
+    shutil.copytree(CLONE / compiled, folder / compiled, dirs_exist_ok=True)
     return folder
 
 

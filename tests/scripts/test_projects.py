@@ -62,7 +62,7 @@ def test_the_same_options_give_the_same_project(tmp_path: Path) -> None:
     for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         succeed(script("make_demo.py", "--out", folder, *options, "--seed", seed, folder=tmp_path))
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
-    assert len(files) == 3 * 3 + 4
+    assert len(files) == 3 * 3 + 6
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
     assert (tmp_path / "a" / "regions.bed").read_bytes() != (tmp_path / "c" / "regions.bed").read_bytes()
 
@@ -85,5 +85,5 @@ def test_a_new_project_runs_from_its_own_folder(tmp_path: Path) -> None:
 def test_a_new_project_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "p" / "config").mkdir(parents=True)
     (tmp_path / "p" / "config" / "config.yaml").write_text("mine")
-    refuse(script("new_project.py", "p", folder=tmp_path), "config/config.yaml", "another one")
+    refuse(script("new_project.py", "p", folder=tmp_path), "config/config.yaml", "another folder")
     assert (tmp_path / "p" / "config" / "config.yaml").read_text() == "mine"
