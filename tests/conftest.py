@@ -8,11 +8,17 @@ from hypothesis import settings
 
 from helpers import BIN, CLONE, DATA, need, script, succeed
 
-pytest_plugins = ["real_schedulers"]  # of executor/tests
-
 settings.register_profile("ci", derandomize=True)  # the same examples each time
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the fixtures of real schedulers, which the tests of the executor have too.
+
+    `pytest_plugins` would do the same, but is refused in a conftest that pytest finds late, as by `pytest .`.
+    """
+    config.pluginmanager.import_plugin("real_schedulers")
 
 
 @pytest.fixture(scope="session")
