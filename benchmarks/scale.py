@@ -32,7 +32,8 @@ from divvy_coverage.intervals.regions import read_regions
 
 PYTHON = shlex.quote(sys.executable)
 SUMMARIZE, COLLECT = (
-    f"{PYTHON} {shlex.quote(str(HERE.parent / 'scripts' / name))}" for name in ("summarize_coverage.py", "collect_coverage.py")
+    f"{PYTHON} {shlex.quote(str(HERE.parent / 'scripts' / name))}"
+    for name in ("summarize_coverage.py", "collect_coverage.py")
 )
 DISTINCT = 1000  # samples with counts of their own
 ROUNDS = 3

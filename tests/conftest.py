@@ -10,11 +10,18 @@ from hypothesis import settings
 from divvy_coverage.demo.files import write_project
 from helpers import BIN, DATA, need
 
-pytest_plugins = ["real_schedulers"] if find_spec("real_schedulers") else []  # of executor/tests: Slurm and Grid Engine
-
 settings.register_profile("ci", derandomize=True)  # the same examples each time
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the fixtures of real schedulers, which the tests of the executor have too.
+
+    `pytest_plugins` would do the same, but is refused in a conftest that pytest finds late, as by `pytest .`.
+    """
+    if find_spec("real_schedulers"):  # it is not in the source distribution of the workflow
+        config.pluginmanager.import_plugin("real_schedulers")
 
 
 @pytest.fixture(scope="session")

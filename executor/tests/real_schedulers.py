@@ -1,7 +1,7 @@
 """Real schedulers as fixtures, one server of each kind per session.
 
-This is a plugin of pytest (`pytest_plugins = ["real_schedulers"]`) because fixtures of a conftest belong to its folder:
-two folders of tests would start two servers.
+This is a plugin of pytest, which the conftests load, because fixtures of a conftest belong to its folder: two folders of
+tests would start two servers.
 """
 
 from collections.abc import Iterator
