@@ -103,8 +103,8 @@ class Page:
         """A selection of a plot."""
         return Select(self.driver.find_element(By.CSS_SELECTOR, f"select[data-plot='{plot}'][data-choice='{choice}']"))
 
-    def colours(self, plot: str) -> set[str]:
-        """The colours of the marks of a plot that is drawn as SVG."""
+    def colors(self, plot: str) -> set[str]:
+        """The colors of the marks of a plot that is drawn as SVG."""
         found = self.run(
             "return [...document.getElementById(arguments[0]).querySelectorAll('.mark-symbol.role-mark path')]"
             ".map(path => path.getAttribute('fill'))",

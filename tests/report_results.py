@@ -3,22 +3,31 @@
 import csv
 import gzip
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-HOSTILE = ("<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "a \"quoted\" & <b>bold</b> 'title'")
+from divvy_coverage import results
+from divvy_coverage.counting.definition import Counting
+from divvy_coverage.counting.sample_files import describe, write_sample
+from divvy_coverage.intervals.regions import Regions
+from divvy_coverage.problems import Problem, write_problems
+from divvy_coverage.samples import Sample, write_samples
+from helpers import script, succeed
+
+HOSTILE = ("<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "a \"quoted\" & <b>bold</b> 'label'")
 
 
-def sheet(n: int, titles: Sequence[str] = ()) -> list[dict[str, str]]:
-    """A sheet of `n` samples in two groups and three batches; the first of them have `titles`."""
+def sheet(n: int, labels: Sequence[str] = ()) -> list[dict[str, str]]:
+    """A sheet of `n` samples in two groups and three batches; the first of them have `labels`."""
     return [
         {
             "sample_name": f"s{i:0{len(str(n))}d}",
             "bam": f"bam/s{i}.bam",
-            "title": titles[i] if i < len(titles) else f"{('control', 'treated')[i % 2]} {i + 1}",
+            "label": labels[i] if i < len(labels) else f"{('control', 'treated')[i % 2]} {i + 1}",
             "group": ("control", "treated")[i % 2],
             "batch": str(1 + i % 3),
             "age": str(20 + (7 * i) % 60),
@@ -42,11 +51,13 @@ def write_results(
     """Write the files of a finished run of `samples`; those numbered in `empty` have no counts, in `poor` a low FRiP."""
     rng = np.random.default_rng(1)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_table(folder / "samples.tsv", samples)
-    descriptions = [_description(rng, paired, tss, i in empty, i in poor) for i in range(len(samples))]
+    write_samples([_build_sample(row) for row in samples], folder / results.SAMPLES)
+    names = [sample["sample_name"] for sample in samples]
+    groups = np.array([sample.get("group", "") == "treated" for sample in samples], float)
+    statistics = [_simulate_statistics(rng, paired, tss, i in empty, i in poor) for i in range(len(samples))]
     for name in region_sets:
-        _write_coverage(folder / "coverage" / name, samples, descriptions)
-        _write_matrix(rng, folder / "matrix", name, samples, descriptions, regions)
+        _write_coverage(folder, name, names, statistics, regions)
+        _write_matrix(rng, folder, name, names, groups, [each["statistics"] for each in statistics], regions)
     provenance = {
         "version": "0.1.0",
         "created": "2026-11-22T21:00:00+00:00",
@@ -56,10 +67,16 @@ def write_results(
         "region_sets": dict.fromkeys(region_sets, "cd" * 32),
         "software": {"python": "3.11.7", "snakemake": "9.11.0", "numpy": "2.4.0"},
     }
-    (folder / "provenance.json").write_text(json.dumps(provenance))
+    (folder / results.PROVENANCE).write_text(json.dumps(provenance))
 
 
-def _description(rng: np.random.Generator, paired: bool, tss: bool, empty: bool, poor: bool) -> dict[str, Any]:
+def _build_sample(row: Mapping[str, str]) -> Sample:
+    attributes = {key: [value] if value else [] for key, value in row.items() if key not in ("sample_name", "bam")}
+    return Sample(row["sample_name"], [row["bam"]], None, attributes)
+
+
+def _simulate_statistics(rng: np.random.Generator, paired: bool, tss: bool, empty: bool, poor: bool) -> dict[str, Any]:
+    """Return statistics, histograms and TSS profile of a sample, as counting describes them."""
     total = 0 if empty else int(rng.lognormal(17, 0.3))
     kept = int(0.9 * total)
     inside = int(kept * np.clip(rng.normal(0.05 if poor else 0.35, 0.03 if not poor else 0.005), 0.01, 1))
@@ -73,53 +90,62 @@ def _description(rng: np.random.Generator, paired: bool, tss: bool, empty: bool,
     statistics = {
         "alignments": total, "unmapped": 0, "duplicates": total // 12, "proper_pairs": total if paired else 0,
         "kept": kept, "fragments": int(fragments.sum()) if paired else 0, "counted": kept, "in_regions": inside,
-        "frip": inside / kept if kept else None, "mitochondrial": float(rng.beta(2, 60)) if total else None,
+        "frip": inside / kept if kept else None, "mitochondrial_fraction": float(rng.beta(2, 60)) if total else None,
         "fragment_length_median": 88 if paired and kept else None, "mapping_quality_median": 60 if total else None,
         "tss_enrichment": float(profile[1950:2051].mean() / profile[:100].mean()) if tss and kept else None,
         "excluded_duplicate": total // 12, "excluded_mapping_quality": 0,
     }  # fmt: skip
     histograms = {"mapping_quality": quality, "fragment_length": histogram, "excluded": {}, "contigs": {"chr1": total}}
-    description = {"version": "0.1.0", "statistics": statistics, "histograms": histograms}
-    return description | ({"tss_profile": profile.tolist()} if tss else {})
+    described = {"statistics": statistics, "histograms": histograms}
+    return described | ({"tss_profile": profile.tolist()} if tss else {})
 
 
-def _write_coverage(folder: Path, samples: Sequence[Mapping[str, str]], descriptions: Sequence[dict[str, Any]]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for sample, description in zip(samples, descriptions, strict=True):
-        (folder / f"{sample['sample_name']}.stats.json").write_text(json.dumps(description))
+def _write_coverage(
+    folder: Path, region_set: str, names: Sequence[str], statistics: Sequence[dict[str, Any]], number: int
+) -> None:
+    regions = Regions(["chr1"] * number, 1000 * np.arange(number), 1000 * np.arange(number) + 500)
+    counts = np.zeros(number, np.int32)
+    for name, described in zip(names, statistics, strict=True):
+        paths = [
+            folder / path.format(region_set=region_set, sample=name) for path in (results.COUNTS, results.STATISTICS)
+        ]
+        write_sample(*paths, counts, describe([], regions, Counting(), counts, described))
 
 
 def _write_matrix(
     rng: np.random.Generator,
     folder: Path,
-    name: str,
-    samples: Sequence[Mapping[str, str]],
-    descriptions: Sequence[dict[str, Any]],
+    region_set: str,
+    names: Sequence[str],
+    groups: np.ndarray,
+    statistics: Sequence[dict[str, Any]],
     regions: int,
 ) -> None:
     """Write the tables of one region set."""
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [sample["sample_name"] for sample in samples]
-    groups = np.array([sample.get("group", "") == "treated" for sample in samples], float)
-    libraries = np.array([description["statistics"]["counted"] for description in descriptions])
+
+    def find(path: str) -> Path:
+        return folder / path.format(region_set=region_set)
+
+    find(results.STATS).parent.mkdir(parents=True, exist_ok=True)
+    libraries = np.array([each["counted"] for each in statistics])
     factors = (libraries / max(1, libraries.mean())).tolist()
     rows = [
-        {"sample_name": sample, **description["statistics"], "regions_detected": int(0.9 * regions * (size > 0))}
+        {"sample_name": name, **each, "regions_detected": int(0.9 * regions * (size > 0))}
         | {"library_size": size, "size_factor": factor if size else "", "tmm_factor": ""}
-        for sample, description, size, factor in zip(names, descriptions, libraries.tolist(), factors, strict=True)
+        for name, each, size, factor in zip(names, statistics, libraries.tolist(), factors, strict=True)
     ]
-    _write_table(folder / f"{name}.stats.tsv", rows)
-    _write_regions(rng, folder / f"{name}.region_stats.tsv.gz", regions, variance=len(names) > 1)
-    k = _write_pca(rng, folder / f"{name}.pca.tsv", names, groups)
+    _write_table(find(results.STATS), rows)
+    _write_regions(rng, find(results.REGION_STATS), regions, variance=len(names) > 1)
+    k = _write_pca(rng, find(results.PCA), names, groups)
     some = names[:1000]
-    _write_correlation(rng, folder / f"{name}.correlation.tsv", some, groups[: len(some)])
+    _write_correlation(rng, find(results.CORRELATION), some, groups[: len(some)])
     summary = {
         **{"normalization": "log2cpm", "library_size": "kept", "regions": regions, "regions_sha256": "cd" * 32},
         **{"counting": {"mode": "reads", "min_mapq": 0}, "most_variable_regions": min(regions, 2000)},
         **{"explained_variance": [0.42 / (c + 1) for c in range(k)]},
         **{"order": [some[i] for i in np.argsort(groups[: len(some)], kind="stable").tolist()]},
     }
-    (folder / f"{name}.summary.json").write_text(json.dumps(summary))
+    find(results.SUMMARY).write_text(json.dumps(summary))
 
 
 def _write_regions(rng: np.random.Generator, path: Path, regions: int, variance: bool) -> None:
@@ -127,11 +153,11 @@ def _write_regions(rng: np.random.Generator, path: Path, regions: int, variance:
     spread = 0.1 + 1 / mean * rng.lognormal(0, 0.5, regions)
     detection = np.clip(1 - np.exp(-mean / 3) + rng.normal(0, 0.05, regions), 0, 1)
     with gzip.open(path, "wt", compresslevel=1) as file:
-        file.write("region\tchrom\tstart\tend\tmean\tvariance\tdispersion\tdetection\tsupport\n")
-        for i, (m, d, share) in enumerate(zip(mean.tolist(), spread.tolist(), detection.tolist(), strict=True)):
+        file.write("region\tchrom\tstart\tend\tmean\tvariance\tdispersion\tdetection_rate\tsupport\n")
+        for i, (m, d, rate) in enumerate(zip(mean.tolist(), spread.tolist(), detection.tolist(), strict=True)):
             start, end = 1000 * i, 1000 * i + 500
-            told = f"{m + d * m * m:.6g}\t{d:.6g}" if variance else "\t"
-            file.write(f"chr1:{start}-{end}\tchr1\t{start}\t{end}\t{m:.6g}\t{told}\t{share:.4g}\t\n")
+            spread_cells = f"{m + d * m * m:.6g}\t{d:.6g}" if variance else "\t"
+            file.write(f"chr1:{start}-{end}\tchr1\t{start}\t{end}\t{m:.6g}\t{spread_cells}\t{rate:.4g}\t\n")
 
 
 def _write_pca(rng: np.random.Generator, path: Path, names: Sequence[str], groups: np.ndarray) -> int:
@@ -160,3 +186,42 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+EXCLUDED = (
+    Problem("<b>x</b>", 14, "paths", "error", "bam: no such file: <i>x</i>.bam"),
+    Problem("<b>x</b>", 14, "peaks", "error", "no peaks"),
+    Problem("s99", 99, "genome", "error", "other contigs"),
+)
+WARNINGS = (
+    Problem("", None, "columns", "warning", "samples.csv: no peaks"),
+    Problem("", None, "regions", "warning", "2 regions end beyond their contig:\n  chr1:5-10\n  <b>chr2</b>:5-10"),
+)
+
+
+def make_report(folder: Path, *region_sets: str, label: str = "label") -> subprocess.CompletedProcess[str]:
+    """Make the report of the results in `folder`."""
+    outputs = ["--out", "results/report.html", "--pictures", "results/report", "--multiqc", "results/multiqc"]
+    options = ["--results", "results", "--region-sets", *region_sets, "--label", label]
+    return script("make_report.py", *options, *outputs, folder=folder)
+
+
+def make_small_report(folder: Path, n: int, **options: Any) -> Path:
+    """Make the report of a plain sheet of `n` samples, without attributes."""
+    rows = [{"sample_name": f"NA{i}" if i else "NA", "bam": "x.bam"} for i in range(n)]
+    write_results(folder / "results", rows, **options)
+    succeed(make_report(folder, "peak_set"))
+    return folder / "results" / "report.html"
+
+
+def make_hostile_report(folder: Path) -> Path:
+    """Make the report of 12 samples with hostile labels and attributes, and return the folder of the results."""
+    samples = [
+        row | {"image": f"{HOSTILE[0]} {i % 2}", "a.b[0]</b>": str(i % 3)} for i, row in enumerate(sheet(12, HOSTILE))
+    ]
+    made = folder / "results"
+    write_results(made, samples, ["peak_set", "promoters"], regions=200, empty=[4], poor=[7])
+    write_problems(EXCLUDED, made / results.EXCLUDED)
+    write_problems(WARNINGS, made / results.WARNINGS)
+    succeed(make_report(folder, "peak_set", "promoters"))
+    return made

@@ -9,17 +9,19 @@ import pytest
 from browser import check_report, opened
 from helpers import snakemake, succeed, write_config, write_sheet
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reports")]
+
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
 def run(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the demo, one of whose samples has a hostile title."""
+    """A run of the demo, one of whose samples has a hostile label."""
     folder = tmp_path_factory.mktemp("run")
     with (demo / "samples.csv").open(newline="") as file:
         rows = [{"sample_name": row["sample_name"], "group": row["group"]} for row in csv.DictReader(file)]
-    rows = [row | {"bam": str(demo / "bam" / f"{row['sample_name']}.bam"), "title": ""} for row in rows]
-    rows[2]["title"] = HOSTILE
+    rows = [row | {"bam": str(demo / "bam" / f"{row['sample_name']}.bam"), "label": ""} for row in rows]
+    rows[2]["label"] = HOSTILE
     write_sheet(folder / "samples.csv", rows)
     write_config(folder, "samples.csv", {"peak_set": demo / "regions.bed"})
     succeed(snakemake(folder, "results/report.html", "--cores", "2"))
@@ -36,7 +38,7 @@ def test_the_report_of_the_demo_opens_in_a_browser(run: Path) -> None:
         assert page.run("return document.querySelectorAll('img').length") == 0
         page.select("pca-peak_set", 0).select_by_visible_text("group")
         page.wait("document.querySelector('#pca-peak_set .role-legend-title')")
-        assert len(page.colours("pca-peak_set")) == 2
+        assert len(page.colors("pca-peak_set")) == 2
 
 
 def test_the_report_of_a_real_cohort_opens_in_a_browser(data: Path, tmp_path: Path) -> None:
@@ -47,7 +49,7 @@ def test_the_report_of_a_real_cohort_opens_in_a_browser(data: Path, tmp_path: Pa
     with opened(tmp_path / "results" / "report.html") as page:
         page.select("pca-consensus", 0).select_by_visible_text("cell_type")
         page.wait("document.querySelector('#pca-consensus .role-legend-title')")
-        assert len(page.colours("pca-consensus")) == 2
+        assert len(page.colors("pca-consensus")) == 2
 
 
 def test_snakemakes_own_report_has_page_and_pictures(run: Path) -> None:

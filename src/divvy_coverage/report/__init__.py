@@ -1,1 +1,1 @@
-"""The report on one page, its plots, and the content for MultiQC."""
+"""The report on one page, its plots, pictures for papers, and content for MultiQC."""
