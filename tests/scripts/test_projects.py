@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pysam
+import pytest
 
 from divvy_coverage.intervals.regions import read_regions
 from helpers import CLONE, refuse, resolve_sheet, script, snakemake, succeed, tiny_project
@@ -71,6 +72,7 @@ def test_an_impossible_demo_is_refused(tmp_path: Path) -> None:
     refuse(script("make_demo.py", "--samples", "0", folder=tmp_path), "at least 1 sample")
 
 
+@pytest.mark.slow
 def test_a_new_project_runs_from_its_own_folder(tmp_path: Path) -> None:
     project = tmp_path / "my cohort's"
     tiny_project(tmp_path)

@@ -48,6 +48,7 @@ def sheet(data: Path, cohort: str, folder: Path, samples: list[str]) -> Path:
     return folder / "samples.csv"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cohort", "definition"), CASES)
 def test_every_cell_equals_the_expected_one(data: Path, tmp_path: Path, cohort: str, definition: str) -> None:
     tables = {name: expected(data, cohort, name, definition) for name in COHORTS[cohort]}
@@ -70,6 +71,7 @@ def test_every_cell_equals_the_expected_one(data: Path, tmp_path: Path, cohort: 
         assert counts.any()
 
 
+@pytest.mark.slow
 def test_components_separate_the_cell_types(data: Path, tmp_path: Path) -> None:
     cohort = data / "atac-scate8-hg19"
     write_config(tmp_path, cohort / "project_config.yaml", {"consensus": cohort / "consensus.merge.bed"})

@@ -12,7 +12,6 @@ import yaml
 
 from helpers import CLONE, copy_clone, environment, need, tracked
 
-pytestmark = pytest.mark.xdist_group("slurm")
 BLOCK = re.compile(
     r"^(?:<!-- needs: (?P<needs>\w+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -61,6 +60,8 @@ def run_in_one_shell(folder: Path, script: str, env: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("slurm")
 def test_every_command_of_the_readme_runs(clone: Path, request: pytest.FixtureRequest) -> None:
     need((CLONE / ".venv" / "installed").exists(), "venv", "the tests do not run from `make install`'s environment")
     env = {}
@@ -83,6 +84,7 @@ def test_every_command_of_the_readme_runs(clone: Path, request: pytest.FixtureRe
     assert len((clone / "control_1.bed").read_text().splitlines()) == 1000
 
 
+@pytest.mark.slow
 def test_every_command_of_the_configurations_readme_runs(clone: Path) -> None:
     code = "make demo\n" + "".join(
         commands(code) for _, language, code in blocks("config/README.md") if language == "sh"
@@ -96,6 +98,7 @@ def benchmark(name: str) -> str:
     return code
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_counting_runs(clone: Path) -> None:
     printed = run_in_one_shell(clone, benchmark("make bench BENCH"), {})
     assert re.search(r"\| measure_coverage\.py \|.*\| 1\.00 \|.*\| all \|", printed)
@@ -103,6 +106,7 @@ def test_the_benchmark_of_counting_runs(clone: Path) -> None:
         assert row.endswith("| all |"), row
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_scale_runs(clone: Path) -> None:
     printed = run_in_one_shell(clone, benchmark("make bench-scale"), {})
     assert "exponents of CPU s" in printed

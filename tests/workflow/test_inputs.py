@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 
 from helpers import (
@@ -65,6 +66,7 @@ def run(folder: Path, *options: str, target: str = MATRIX) -> str:
     return succeed(snakemake(folder, target, "--cores", "2", *options))
 
 
+@pytest.mark.slow
 def test_from_peaks_to_the_matrix_of_a_real_cohort(data: Path, tmp_path: Path) -> None:
     cohort = data / "atac-scate8-hg19"
     regions = {"peaks": {"consensus": {"source": "peaks"}}}
@@ -94,6 +96,7 @@ def test_a_consensus_its_blacklist_and_its_contigs(tmp_path: Path) -> None:
     assert support.loc["chr1:100-300"].to_dict() == {"a": 1, "b": 1, "support": 1.0}
 
 
+@pytest.mark.slow
 def test_a_new_sample_changes_a_consensus_only_by_other_peaks(tmp_path: Path) -> None:
     consensus_project(tmp_path)
     assert jobs(run(tmp_path)) == 2
@@ -111,6 +114,7 @@ def test_a_new_sample_changes_a_consensus_only_by_other_peaks(tmp_path: Path) ->
     assert "chr1:5000-5100" in read_matrix(tmp_path / MATRIX)[0]
 
 
+@pytest.mark.slow
 def test_a_frozen_consensus_does_not_change(tmp_path: Path) -> None:
     consensus_project(tmp_path)
     run(tmp_path)
@@ -123,6 +127,7 @@ def test_a_frozen_consensus_does_not_change(tmp_path: Path) -> None:
     assert "chr1:5000-5100" not in read_matrix(tmp_path / MATRIX)[0]
 
 
+@pytest.mark.slow
 def test_what_was_warned_of_is_kept_also_if_the_consensus_is_not_made_anew(tmp_path: Path) -> None:
     bed(tmp_path / "black.bed", ("chrUn", 0, 10))
     consensus_project(tmp_path, blacklist="black.bed")
@@ -137,6 +142,7 @@ def test_what_was_warned_of_is_kept_also_if_the_consensus_is_not_made_anew(tmp_p
     assert warnings.read_text() == "sample_name\trow\tkind\tproblem\n"
 
 
+@pytest.mark.slow
 def test_groups_and_the_number_of_samples(tmp_path: Path) -> None:
     consensus_project(tmp_path, "abc", consensus={"source": "peaks", "min_samples": 2, "group": "kind"})
     bed(tmp_path / "peaks" / "c.bed", ("chr1", 160, 170))
@@ -183,6 +189,7 @@ def test_all_problems_are_told_at_once_in_groups(tmp_path: Path) -> None:
     nothing_started(tmp_path)
 
 
+@pytest.mark.slow
 def test_permissive_excludes_bad_samples_and_lists_them(tmp_path: Path) -> None:
     tiny_project(tmp_path)
     damage(tmp_path)
@@ -197,6 +204,7 @@ def test_permissive_excludes_bad_samples_and_lists_them(tmp_path: Path) -> None:
     assert not (tmp_path / "results/excluded_samples.tsv").exists()
 
 
+@pytest.mark.slow
 def test_summits_of_gzipped_narrow_peaks(tmp_path: Path) -> None:
     consensus_project(tmp_path, consensus={"source": "summits", "extension": 10})
     for name, summit in {"a": 40, "b": 55}.items():
@@ -206,6 +214,7 @@ def test_summits_of_gzipped_narrow_peaks(tmp_path: Path) -> None:
     assert read_matrix(tmp_path / MATRIX)[0] == ["chr1:1030-1066"]
 
 
+@pytest.mark.slow
 def test_a_sheet_of_ngs_toolkit_and_its_toggle(tmp_path: Path) -> None:
     tiny_project(tmp_path, "abc")
     rows = [{"sample_name": n, "toggle": str(int(n != "b")), "aligned_filtered_bam": f"bam/{n}.bam"} for n in "abc"]

@@ -55,6 +55,7 @@ def test_a_hostile_sample_name_is_refused(project: Path) -> None:
     assert not (project / "x").exists()
 
 
+@pytest.mark.slow
 def test_a_sample_that_fails_gives_no_matrix(project: Path) -> None:
     content = bytearray((project / "bam" / "b.bam").read_bytes())
     content[-40] ^= 1  # the checksum of the last block with data
@@ -65,6 +66,7 @@ def test_a_sample_that_fails_gives_no_matrix(project: Path) -> None:
     assert not (project / "results/matrix").exists()
 
 
+@pytest.mark.slow
 def test_a_duplicated_region_is_a_warning(project: Path) -> None:
     write_config(project, "samples.csv", {"peaks": "regions.bed"})
     (project / "regions.bed").write_text("chr1\t0\t10\nchr1\t0\t10\n")

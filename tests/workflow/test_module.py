@@ -96,6 +96,7 @@ def test_the_snakefile_that_snakedeploy_writes_works(repository: tuple[str, str]
     assert read_matrix(tmp_path / MATRIX)[2].tolist() == [[1, 2], [0, 1]]
 
 
+@pytest.mark.slow
 def test_a_moved_clone_runs_nothing_again_and_an_edited_one_what_depends_on_it(tmp_path: Path) -> None:
     clone, project = copy_clone(tmp_path / "clone"), tmp_path / "project"
     tiny_project(project)
@@ -125,6 +126,7 @@ def test_a_moved_clone_runs_nothing_again_and_an_edited_one_what_depends_on_it(t
     assert planned("scripts", "measure_coverage.py") == (2, 1, 1)
 
 
+@pytest.mark.slow
 def test_jobs_import_the_library_of_the_clone_whose_rules_run(tmp_path: Path) -> None:
     clone, project = copy_clone(tmp_path / "clone"), tmp_path / "project"
     tiny_project(project)

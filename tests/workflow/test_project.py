@@ -60,12 +60,14 @@ def test_the_workflows_messages_are_those_of_the_exception(tmp_path: Path) -> No
     assert "Building DAG" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_what_was_not_counted_cannot_be_collected(tmp_path: Path) -> None:
     tiny_project(tmp_path)
     with pytest.raises(UserError, match=r"results/coverage/peaks/a\.npy"):
         Project(tmp_path / "config" / "config.yaml").collect_coverage(progress=False)
 
 
+@pytest.mark.slow
 def test_a_failed_jobs_own_log_is_in_the_exception(tmp_path: Path) -> None:
     tiny_project(tmp_path)
     bam = tmp_path / "bam" / "a.bam"

@@ -44,6 +44,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_demo_gives_the_same_serially_and_by_the_profile(demo: Path, tmp_path: Path) -> None:
     results = {name: tmp_path / name / "results" / "matrix" for name in ("serial", "divvy")}
     for name, options in {"serial": ["--cores", "2"], "divvy": ["--profile", "divvy"]}.items():
@@ -99,6 +100,7 @@ def test_the_record_of_a_run_tells_what_it_was(project: Path) -> None:
     assert (project / "results" / "provenance.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_several_region_sets_give_a_matrix_each(project: Path) -> None:
     (project / "one.bed").write_text("chr1\t0\t10\n")
     write_config(project, "samples.csv", {"all.of-it": "regions.bed", "one": "one.bed"}, matrix={"formats": ["csv.gz"]})
@@ -111,6 +113,7 @@ def test_several_region_sets_give_a_matrix_each(project: Path) -> None:
     assert (project / "results/report/one.frip.svg").is_file()
 
 
+@pytest.mark.slow
 def test_another_normalization_or_format_counts_nothing_again(project: Path) -> None:
     succeed(snakemake(project, MATRIX, "--cores", "2"))
     write_config(
@@ -122,6 +125,7 @@ def test_another_normalization_or_format_counts_nothing_again(project: Path) -> 
     assert NOTHING in succeed(snakemake(project, "--cores", "2"))
 
 
+@pytest.mark.slow
 def test_only_the_file_that_is_missing_is_collected_again(project: Path) -> None:
     succeed(snakemake(project, "--cores", "2"))
     (project / "results/matrix/peaks.matrix_norm.parquet").unlink()
@@ -140,6 +144,7 @@ def test_a_new_sample_costs_one_job_and_the_collect(project: Path) -> None:
     assert (jobs(printed), jobs(printed, "collect_coverage")) == (1, 1)
 
 
+@pytest.mark.slow
 def test_touched_regions_run_nothing_and_changed_ones_everything(project: Path) -> None:
     succeed(snakemake(project, MATRIX, "--cores", "2"))
     os.utime(project / "regions.bed")
@@ -151,6 +156,7 @@ def test_touched_regions_run_nothing_and_changed_ones_everything(project: Path) 
     assert read_matrix(project / MATRIX)[2].shape == (3, 2)
 
 
+@pytest.mark.slow
 def test_other_filters_count_again(project: Path) -> None:
     succeed(snakemake(project, MATRIX, "--cores", "2"))
     write_config(project, "samples.csv", {"peaks": "regions.bed"}, counting={"min_mapq": 61})
@@ -158,6 +164,7 @@ def test_other_filters_count_again(project: Path) -> None:
     assert read_matrix(project / MATRIX)[2].max() == 0
 
 
+@pytest.mark.slow
 def test_a_sample_of_several_files_is_one_column(project: Path) -> None:
     (project / "pep.yaml").write_text("pep_version: 2.1.0\nsample_table: pep.csv\nsubsample_table: parts.csv\n")
     (project / "bam" / "c.bam").write_bytes((project / "bam" / "a.bam").read_bytes())
@@ -181,6 +188,7 @@ def test_hostile_paths_work_from_end_to_end(tmp_path: Path, options: list[str]) 
     assert not [path for path in tmp_path.rglob("x") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_options_of_the_command_line_reach_the_jobs_as_they_are(project: Path) -> None:
     sheet = project / "it's $HOME $(touch x) `id`.csv"
     (project / "samples.csv").rename(sheet)
@@ -189,6 +197,7 @@ def test_options_of_the_command_line_reach_the_jobs_as_they_are(project: Path) -
     assert not (project / "x").exists()
 
 
+@pytest.mark.slow
 def test_start_sites_and_reference_are_inputs(project: Path) -> None:
     (project / "it's tss.bed").write_text("chr1\t50\t51\ta\t0\t+\n")
     write_config(project, "samples.csv", {"peaks": "regions.bed"}, statistics={"tss": "it's tss.bed"})
