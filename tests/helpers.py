@@ -6,7 +6,6 @@ import importlib
 import io
 import os
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -44,11 +43,6 @@ def environment(**more: str) -> dict[str, str]:
     """An environment in which `snakemake` and `python` are those that run the tests."""
     clean = {k: v for k, v in os.environ.items() if k not in ("DIVCFG", "SNAKEMAKE_PROFILE")}
     return clean | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"} | more
-
-
-def heed_ctrl_c() -> None:
-    """Let a process heed SIGINT also where the tests run in the background of a shell, which makes them ignore it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def command(*words: str | Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -109,18 +103,6 @@ def in_r(code: str, folder: Path, *packages: str) -> str:
     need(bool(there), "r", f"no Rscript, or not all of its packages {', '.join(packages)}")
     (folder / "code.R").write_text(code)
     return succeed(command("Rscript", "--vanilla", "code.R", folder=folder))
-
-
-def stand_in(folder: Path, name: str, script: str) -> None:
-    """Write a command that does what `script` says and adds its arguments to <name>.calls."""
-    path = folder / name
-    path.write_text(f'#!/bin/bash\nprintf "%s\\n" "$*" >> {folder}/{name}.calls\n{script}\n')
-    path.chmod(0o755)
-
-
-def calls(folder: Path, name: str) -> list[str]:
-    """Return the arguments of each call of a stand-in."""
-    return (folder / f"{name}.calls").read_text().splitlines()
 
 
 def link_profile(folder: Path) -> None:

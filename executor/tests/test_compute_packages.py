@@ -78,7 +78,7 @@ def test_the_directives_of_all_schedulers_are_known(tmp_path: Path, prefix: str)
     assert script.splitlines() == [f"{prefix} -x 24000", VARIABLES["CODE"]]
 
 
-def test_a_resource_that_nothing_takes_is_told(tmp_path: Path) -> None:
+def test_a_resource_that_the_template_does_not_use_is_reported(tmp_path: Path) -> None:
     assert package(tmp_path, "{CODE}\n").check(VARIABLES | {"PARTITION": "longq"}) == ([], ["PARTITION"])
 
 

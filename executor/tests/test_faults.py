@@ -29,7 +29,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield Cluster("slurm", server.env, server.queue, server.run, "scancel", "sbatch --hold")
     else:
         yield Cluster("grid_engine", server.env, server.queue, server.run, "qdel", "qsub -h")
-    wait_until(lambda: not server.queue())  # a job that has told its end is in it for a moment
+    wait_until(lambda: not server.queue())  # a job that has reported its end stays in it for a moment
 
 
 def starts(folder: Path) -> dict[str, int]:

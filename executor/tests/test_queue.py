@@ -80,7 +80,7 @@ class Queue:
     def _scheduler(self, kind: type[Scheduler], fields: dict[str, Any]) -> Scheduler:
         outer = self
 
-        class Told(kind):
+        class Scripted(kind):
             def submit(self, command: str, script: Path) -> str:
                 outer.submitted += 1
                 if error := outer.refuses(outer.submitted):
@@ -96,7 +96,7 @@ class Queue:
             def cancel_jobs(self, ids: Sequence[str]) -> None:
                 outer.canceled += ids
 
-        return Told(**fields)
+        return Scripted(**fields)
 
     def add(self, *keys: str, share: int = 1) -> list[Member]:
         members = []
@@ -148,7 +148,7 @@ def test_a_failure_waits_a_moment_for_its_reason(queue: Queue) -> None:
     assert queue.owner.lost == [("a", "OUT_OF_MEMORY", "exit status 137 (slurm: OUT_OF_MEMORY, OutOfMemory)")]
 
 
-def test_a_failure_without_a_reason_is_told_all_the_same(tmp_path: Path) -> None:
+def test_a_failure_without_a_reason_is_reported_all_the_same(tmp_path: Path) -> None:
     queue = Queue(tmp_path, patience=Patience(interval=0.0, reason=0.2))
     queue.add("a")
     queue.says = {"1": RUNNING}
@@ -225,7 +225,7 @@ def test_queries_back_off_while_nothing_changes_and_when_they_fail(tmp_path: Pat
     assert queue.queue.watch.next_query - time.monotonic() > 1
 
 
-def test_a_job_that_may_wait_forever_is_told_once(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_job_that_may_wait_forever_is_reported_once(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
     queue.add("a", "b")
     queue.says = dict.fromkeys("12", State("PENDING", "PartitionTimeLimit"))
     queue.look(3)
@@ -306,7 +306,7 @@ def test_packs_leave_no_core_idle(tmp_path: Path) -> None:
     assert [len(s.members) for s in queue.queue.active] == [3, 3, 3, 1]
 
 
-def test_a_job_of_an_earlier_run_that_is_dead_is_submitted_anew(queue: Queue) -> None:
+def test_a_job_of_an_earlier_run_that_is_dead_is_submitted_again(queue: Queue) -> None:
     (member,) = queue.add("a")
     queue.queue.new.clear()
     files = JobFiles(queue.owner.folder, queue.journal.state, "old")

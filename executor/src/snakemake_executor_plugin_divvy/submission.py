@@ -10,7 +10,7 @@ from snakemake_executor_plugin_divvy.schedulers import State
 
 
 class Phase(Enum):
-    """Where a submission is on its way.
+    """Where a submission is on its way, and where it may go next.
 
     ============  =========================================================  ====================================
     phase         what is known                                              next
@@ -23,7 +23,7 @@ class Phase(Enum):
     ------------  ---------------------------------------------------------  ------------------------------------
     DONE          its exit status is 0
     FAILED        it ended otherwise, or was lost: its jobs fail
-    DEAD          an earlier run's job that did: its jobs are submitted anew
+    DEAD          the same of an earlier run's: its jobs are submitted again
     REFUSED       the scheduler did not take it: another try, or its jobs fail
     CANCELED      it was canceled, and does nothing if it has not started
     ============  =========================================================  ====================================
