@@ -215,6 +215,7 @@ READERS: dict[str, tuple[Callable[[Path, Path], Found], ...]] = {
 CASES = [pytest.param(s, reader, id=reader.__name__) for s, of_suffix in READERS.items() for reader in of_suffix]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["raw", "norm"])
 @pytest.mark.parametrize(("suffix", "read"), CASES)
 def test_each_format_holds_every_value_and_name(
@@ -247,6 +248,7 @@ def observed(path: Path, readers: Path) -> dict:
     return json.loads(succeed(command(readers / "python", "-c", OBSERVED, path, folder=path.parent)))
 
 
+@pytest.mark.slow
 def test_anndata_has_the_attributes_and_statistics_of_samples(written: Written, readers: Path) -> None:
     found = observed(written.folder / "matrix_raw.h5ad", readers)
     n = len(written.samples)
@@ -271,6 +273,7 @@ def test_anndata_has_the_attributes_and_statistics_of_samples(written: Written, 
     assert {types[name] for name in ("dose_µM", "nothing", "tmm_factor", "frip")} == {"float64"}
 
 
+@pytest.mark.slow
 def test_anndata_has_the_statistics_of_regions(many: Written, readers: Path) -> None:
     found = observed(many.folder / "matrix_raw.h5ad", readers)
     columns = found["columns"]["var"]
@@ -281,6 +284,7 @@ def test_anndata_has_the_statistics_of_regions(many: Written, readers: Path) -> 
     assert columns["support"] == [None] * len(names)
 
 
+@pytest.mark.slow
 def test_anndata_has_the_counts_beside_normalized_values(many: Written, readers: Path) -> None:
     raw, norm = (observed(many.folder / f"matrix_{kind}.h5ad", readers) for kind in ("raw", "norm"))
     assert (raw["uns"]["normalization"], norm["uns"]["normalization"]) == ("none", "log2cpm")
@@ -412,6 +416,7 @@ def test_a_killed_collect_leaves_no_half_file_and_the_next_cleans_up(tmp_path: P
     assert [path.name for path in tmp_path.glob(".*")] == [f".another.{out}"]
 
 
+@pytest.mark.slow
 def test_more_samples_than_files_can_be_open(tmp_path: Path) -> None:
     prepare(tmp_path, np.random.default_rng(2).poisson(5, (20, 100)))
     few = 'ulimit -n 50; exec "$@"'

@@ -113,6 +113,7 @@ def assert_equal(found: Floats, expected: Floats, name: str) -> None:
     np.testing.assert_allclose(found.T.ravel(), expected, rtol=1e-9, atol=0, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "code"),
     [
@@ -134,6 +135,7 @@ def test_values_are_those_of_r(cohorts: dict[str, Cohort], tmp_path: Path, metho
         assert_equal(normalized(method, cohorts[name], sizes[name]), expected, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["kept", "in regions", "equal"])
 def test_tmm_factors_are_those_of_edger(cohorts: dict[str, Cohort], tmp_path: Path, of: str) -> None:
     sums = {name: matrix(cohort).sum(axis=0) for name, cohort in cohorts.items()}
@@ -152,6 +154,7 @@ def test_tmm_factors_are_those_of_edger(cohorts: dict[str, Cohort], tmp_path: Pa
         assert math.isclose(factors.prod(), 1)
 
 
+@pytest.mark.slow
 def test_size_factors_are_those_of_deseq2(cohorts: dict[str, Cohort], tmp_path: Path) -> None:
     sizes = {name: kept(cohort) for name, cohort in cohorts.items()}
     code = """tryCatch(DESeq2::estimateSizeFactorsForMatrix(counts), error = function(stopped) {

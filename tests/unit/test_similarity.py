@@ -17,6 +17,7 @@ def values(samples: int, regions: int) -> np.ndarray:
     return np.log2(1 + RNG.poisson(RNG.lognormal(1, 1, regions), (samples, regions)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_components_are_those_of_prcomp(tmp_path: Path, shape: tuple[int, int]) -> None:
     table = values(*shape)
