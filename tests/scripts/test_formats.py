@@ -277,10 +277,10 @@ def test_anndata_has_the_attributes_and_statistics_of_samples(written: Written, 
 def test_anndata_has_the_statistics_of_regions(many: Written, readers: Path) -> None:
     found = observed(many.folder / "matrix_raw.h5ad", readers)
     columns = found["columns"]["var"]
-    assert list(columns) == ["chrom", "start", "end", "mean", "variance", "dispersion", "detection", "support"]
+    assert list(columns) == ["chrom", "start", "end", "mean", "variance", "dispersion", "detection_rate", "support"]
     names = [f"{c}:{s}-{e}" for c, s, e in zip(columns["chrom"], columns["start"], columns["end"], strict=True)]
     assert names == many.regions
-    assert columns["detection"] == (many.counts > 0).mean(axis=1).tolist()
+    assert columns["detection_rate"] == (many.counts > 0).mean(axis=1).tolist()
     assert columns["support"] == [None] * len(names)
 
 

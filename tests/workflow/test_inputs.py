@@ -107,10 +107,10 @@ def test_a_new_sample_changes_a_consensus_only_by_other_peaks(tmp_path: Path) ->
     bed(tmp_path / "peaks" / "c.bed", ("chr1", 110, 120))
     sheet(tmp_path, "abc")
     printed = run(tmp_path)
-    assert (jobs(printed), jobs(printed, "collect")) == (1, 1)
+    assert (jobs(printed), jobs(printed, "collect_coverage")) == (1, 1)
     bed(tmp_path / "peaks" / "c.bed", *PEAKS["c"])
     printed = run(tmp_path)
-    assert (jobs(printed), jobs(printed, "collect")) == (3, 1)
+    assert (jobs(printed), jobs(printed, "collect_coverage")) == (3, 1)
     assert "chr1:5000-5100" in read_matrix(tmp_path / MATRIX)[0]
 
 

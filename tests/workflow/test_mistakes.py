@@ -60,8 +60,8 @@ def test_a_sample_that_fails_gives_no_matrix(project: Path) -> None:
     content = bytearray((project / "bam" / "b.bam").read_bytes())
     content[-40] ^= 1  # the checksum of the last block with data
     (project / "bam" / "b.bam").write_bytes(content)
-    done = snakemake(project, "--profile", "divvy", "--set-resources", "coverage:pack=1")
-    refuse(done, "exit status 1", "b.bam", "logs/divvy/coverage/peaks.b.")
+    done = snakemake(project, "--profile", "divvy", "--set-resources", "measure_coverage:pack=1")
+    refuse(done, "exit status 1", "b.bam", "logs/divvy/measure_coverage/peaks.b.")
     assert (project / "results/coverage/peaks/a.npy").is_file()
     assert not (project / "results/matrix").exists()
 

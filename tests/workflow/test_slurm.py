@@ -14,6 +14,8 @@ SLURM = ["--profile", "divvy", "--divvy-compute-package", "slurm"]
 
 def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm, demo: Path, tmp_path: Path) -> None:
     matrices = {}
+    listed = ("squeue", "--noheader", "--states=all", "--format=%i %j %P %m %C %l")
+    earlier = slurm.run(*listed).splitlines()  # of other tests
     for name in ("serial", "slurm"):
         folder = tmp_path / name
         write_config(folder, demo / "project_config.yaml", {"peak_set": demo / "regions.bed"})
@@ -22,8 +24,8 @@ def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm
 
     options = ["--set-resources", "measure_coverage:partition=longq", "measure_coverage:mem_mb=300"]
     said = succeed(snakemake(tmp_path / "slurm", *SLURM, *options, SLURM_CONF=slurm.env["SLURM_CONF"]))
-    seen = slurm.run("squeue", "--noheader", "--states=all", "--format=%j %P %m %C %l").splitlines()
-    seen = [line for line in seen if line.startswith("measure_coverage.")]
+    jobs = [line.split(" ", 1) for line in slurm.run(*listed).splitlines() if line not in earlier]
+    seen = [job for _, job in jobs if job.startswith("measure_coverage.")]
     assert seen
     for line in seen:  # all twelve small samples share a submission
         assert re.fullmatch(r"measure_coverage\.peak_set\.(control|treated)_\d\+11 longq 300M 1 1:12:00", line)
