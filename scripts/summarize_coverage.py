@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cohort = read_cohort(args.samples, args.regions, args.coverage)
     descriptions = cohort.read_descriptions()
     cohort.check_counts(descriptions)
-    support = read_support(args.support) if args.support else None
+    support = read_support(args.support, len(cohort.regions)) if args.support else None
     summary = summarize_cohort(cohort, descriptions, support, args.normalization, args.library_size)
     alike = summary.similarity
     components = [f"PC{number}" for number in range(1, len(alike.explained) + 1)]

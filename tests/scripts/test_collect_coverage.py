@@ -120,6 +120,10 @@ def test_the_same_coverage_gives_the_same_bytes_at_any_time_and_in_any_folder(
     [
         ("stats.tsv", "alpha", "beta"),
         ("stats.tsv", "library_size", "size"),
+        ("stats.tsv", "alpha\t", "alpha\tmore\t"),
+        ("stats.tsv", "\n007", "\tmore\n007"),
+        ("stats.tsv", "alpha\t", "alpha\n"),
+        ("stats.tsv", "alpha", "x" * 200_000),
         ("regions.tsv.gz", "chr1:20-30", "chr1:20-31"),
         ("regions.tsv.gz", "mean", "mean\tmore"),
         ("regions.tsv.gz", "chr1", "chr1\n"),
@@ -135,6 +139,25 @@ def test_tables_of_something_else_are_refused(counted: Path, name: str, old: str
     refuse(collect(counted, "m.h5ad"), name, "remove it and run again")
     path.unlink()
     refuse(collect(counted, "m.h5ad"), name, "No such file")
+
+
+def test_library_sizes_that_are_no_numbers_are_refused(counted: Path) -> None:
+    table = pd.read_csv(counted / "stats.tsv", sep="\t", dtype=str)
+    table.loc[2, "library_size"] = "many"
+    table.to_csv(counted / "stats.tsv", sep="\t", index=False)
+    refuse(collect(counted, "m.parquet", kind="norm"), "stats.tsv", "line 4", "library_size", "'many'")
+
+
+@pytest.mark.parametrize("kind", ["raw", "norm"])
+def test_a_table_cut_off_within_a_row_is_refused(counted: Path, kind: str) -> None:
+    text = (counted / "stats.tsv").read_text()
+    (counted / "stats.tsv").write_text(text[: text.rindex("\t")])
+    refuse(collect(counted, "m.parquet", kind=kind), "stats.tsv", "line 5", "remove it and run again")
+
+
+def test_a_table_without_samples_is_refused(counted: Path) -> None:
+    (counted / "s.tsv").write_text("sample_name\tbam\n")
+    refuse(collect(counted, "m.parquet"), "s.tsv", "at least one sample")
 
 
 def test_another_region_set_is_refused(counted: Path) -> None:

@@ -1,4 +1,4 @@
-"""summarize.py: tables of samples and regions, checked against their definitions."""
+"""summarize_coverage.py: tables of samples and regions, checked against their definitions."""
 
 import csv
 import json
@@ -62,6 +62,24 @@ def test_support_is_that_of_the_consensus(tmp_path: Path) -> None:
     pa.parquet.write_table(pa.table({"s0": [1, 0, 1], "support": [1.0, 0.5, 0.25]}), tmp_path / "support.parquet")
     succeed(summarize(tmp_path, "--support", "support.parquet"))
     assert read(tmp_path, "regions.tsv.gz")["support"].tolist() == [1.0, 0.5, 0.25]
+
+
+def test_support_of_other_regions_is_refused(tmp_path: Path) -> None:
+    write_cohort(tmp_path, counts(4, 2))
+    path = tmp_path / "support.parquet"
+    refuse(summarize(tmp_path, "--support", "support.parquet"), "support.parquet", "remove it and run again")
+    for table in (pa.table({"support": [1.0]}), pa.table({"other": [1.0] * 4})):
+        pa.parquet.write_table(table, path)
+        refuse(summarize(tmp_path, "--support", "support.parquet"), "support.parquet", "remove it and run again")
+    path.write_bytes(b"x")
+    refuse(summarize(tmp_path, "--support", "support.parquet"), "support.parquet", "remove it and run again")
+    assert not [name for name in OUTPUTS.values() if (tmp_path / name).exists()]
+
+
+def test_a_table_without_samples_is_refused(tmp_path: Path) -> None:
+    write_cohort(tmp_path, counts())
+    (tmp_path / "s.tsv").write_text("sample_name\n")
+    refuse(summarize(tmp_path), "s.tsv", "at least one sample")
 
 
 @pytest.mark.parametrize(("kind", "factor"), [("kept", 2), ("regions", 1)])

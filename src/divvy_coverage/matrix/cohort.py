@@ -57,8 +57,26 @@ class Cohort:
 
 
 def read_cohort(samples: Path, regions: Path, folder: Path) -> Cohort:
-    """Read which samples (a table with a column sample_name) and regions (BED) have their counts in `folder`."""
-    return Cohort([sample.name for sample in read_samples(samples)], read_regions(regions), folder)
+    """Read which samples and regions have their counts in a folder.
+
+    Parameters
+    ----------
+    samples
+        Table with a column sample_name.
+    regions
+        Region set (BED).
+    folder
+        With <sample>.npy and <sample>.stats.json, which are not read yet.
+
+    Raises
+    ------
+    UserError
+        For a table or a region set that is missing, damaged or empty.
+    """
+    names = [sample.name for sample in read_samples(samples)]
+    if not names:
+        raise UserError(f"{samples}: expected at least one sample, found none; add samples to the sheet and run again")
+    return Cohort(names, read_regions(regions), folder)
 
 
 def _check_regions(cohort: Cohort, found: Sequence[str]) -> None:

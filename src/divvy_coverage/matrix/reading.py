@@ -1,5 +1,6 @@
 """Reading a matrix back."""
 
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,24 +34,32 @@ def read_matrix(path: str | Path) -> "pd.DataFrame":
     --------
     >>> matrix = read_matrix("results/matrix/peak_set.matrix_raw.parquet")  # doctest: +SKIP
     """
-    import pandas as pd
-
     path = Path(path)
-    readers = {".csv.gz": _read_csv, ".parquet": pd.read_parquet, ".h5ad": _read_h5ad}
-    for suffix, read in readers.items():
-        if path.name.endswith(suffix):
-            try:
-                matrix: pd.DataFrame = read(path)
-            except (OSError, ValueError, KeyError, EOFError) as error:
-                raise UserError(f"{path}: cannot be read as a matrix: {error}; collect it again") from error
-            return matrix
-    raise UserError(f"{path}: expected a file that ends in one of {', '.join(readers)}")
+    readers = {".csv.gz": _read_csv, ".parquet": _read_parquet, ".h5ad": _read_h5ad}
+    read = next((read for suffix, read in readers.items() if path.name.endswith(suffix)), None)
+    if read is None:
+        raise UserError(f"{path}: expected a file that ends in one of {', '.join(readers)}")
+    if not path.is_file():
+        raise UserError(f"{path}: expected a matrix, found no such file; collect it first")
+    try:
+        return read(path)
+    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read as a matrix: {error}; collect it again") from error
 
 
 def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.read_csv(path, index_col=ROW_NAMES)
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    matrix: pd.DataFrame = pd.read_parquet(path)
+    if matrix.index.name != ROW_NAMES:
+        raise ValueError(f"expected the index {ROW_NAMES}, found {matrix.index.name}")
+    return matrix
 
 
 def _read_h5ad(path: Path) -> "pd.DataFrame":

@@ -39,16 +39,45 @@ def write_statistics(
 
 
 def read_statistics(path: Path, names: Sequence[str]) -> list[Row]:
-    """Read the table of statistics. Raises UserError unless it has just these samples in this order."""
+    """Read the table of statistics.
+
+    Parameters
+    ----------
+    path
+        The table that `write_statistics` wrote.
+    names
+        The samples that it has to have, in this order.
+
+    Raises
+    ------
+    UserError
+        For a table that is missing, damaged, or of other samples.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            table: list[Row] = list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a table of statistics: {error}; remove it and run again") from error
-    if [row.get(NAME) for row in table] != list(names) or not table[0].keys() >= set(NEEDED):
-        expected = f"one row per sample, in the order of the sheet, with {', '.join(NEEDED)}"
-        raise UserError(f"{path}: expected {expected}; remove it and run again")
+            reader = csv.reader(file, delimiter="\t")
+            columns = next(reader, [])
+            table = [_read_row(columns, cells, reader.line_num) for cells in reader if cells]
+        if [row.get(NAME) for row in table] != list(names):
+            raise ValueError("expected one row per sample, in the order of the sheet")
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path}: not the table of statistics: {error}; remove it and run again") from error
     return table
+
+
+def _read_row(columns: Sequence[str], cells: Sequence[str], line: int) -> Row:
+    """Return a row by column. Raises ValueError for one that normalization could not use."""
+    if len(cells) != len(columns):
+        raise ValueError(f"line {line}: expected {len(columns)} fields as in the header, found {len(cells)}")
+    row = dict(zip(columns, cells, strict=True))
+    for name in NEEDED:
+        if name not in row:
+            raise ValueError(f"expected the columns {', '.join(NEEDED)}, found no {name}")
+        try:
+            float(row[name] or "nan")
+        except ValueError:
+            raise ValueError(f"line {line}: {name}: expected a number, found {row[name][:60]!r}") from None
+    return row
 
 
 def write_regions(table: pa.Table, path: Path) -> None:
@@ -75,10 +104,28 @@ def read_region_statistics(path: Path, regions: Regions) -> pa.Table:
     return table.drop_columns(ROW_NAMES)
 
 
-def read_support(path: Path) -> Floats:
-    """Return the fraction of samples that support each region (regions)."""
-    fraction: Floats = pyarrow.parquet.read_table(path, columns=[SUPPORT])[SUPPORT].to_numpy()
-    return fraction
+def read_support(path: Path, regions: int) -> Floats:
+    """Return the fraction of samples that support each region.
+
+    Parameters
+    ----------
+    path
+        The table of support of a consensus (.parquet).
+    regions
+        How many regions it has to have.
+
+    Raises
+    ------
+    UserError
+        For a table that is missing, damaged, or of other regions.
+    """
+    try:
+        fractions: Floats = pyarrow.parquet.read_table(path, columns=[SUPPORT])[SUPPORT].to_numpy()
+        if len(fractions) != regions:
+            raise ValueError(f"expected {regions} regions, found {len(fractions)}")
+    except (OSError, ValueError) as error:  # pyarrow's errors are among these
+        raise UserError(f"{path}: not the support of these regions: {error}; remove it and run again") from error
+    return fractions
 
 
 def build_sample_table(samples: Sequence[Sample], statistics: Sequence[Row]) -> pa.Table:
