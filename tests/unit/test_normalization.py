@@ -1,4 +1,4 @@
-"""Normalisations and factors: against their definitions, written out, and against edgeR, DESeq2 and limma."""
+"""Normalizations and factors: against their definitions, written out, and against edgeR, DESeq2 and limma."""
 
 import math
 from pathlib import Path
@@ -22,7 +22,7 @@ REAL = {
     "fragments in peaks": "atac-scate8-hg19.consensus/fragments_span_properpair.tsv",
     "sparse": "atac-scate8-hg19.REMC_chr1/reads_primary.tsv",
     "gene bodies": "chip-metagene-mm.list1.bed/reads_primary.tsv",
-    "cuts": "chip-metagene-mm.list2.bed/cut5p_primary.tsv",
+    "insertions": "chip-metagene-mm.list2.bed/cut5p_primary.tsv",
 }
 
 
@@ -192,18 +192,18 @@ def rank(values: list[float], value: float) -> float:
 
 def expected_tmm_factors(counts: NDArray, sizes: NDArray) -> list[float]:
     counts = counts[counts.any(axis=1)]
-    shares = [float(np.quantile(column, 0.75)) / size for column, size in zip(counts.T, sizes, strict=True)]
-    reference = min(range(len(shares)), key=lambda sample: abs(shares[sample] - fmean(shares)))
+    fractions = [float(np.quantile(column, 0.75)) / size for column, size in zip(counts.T, sizes, strict=True)]
+    reference = min(range(len(fractions)), key=lambda sample: abs(fractions[sample] - fmean(fractions)))
     logs = []
     for sample in range(len(sizes)):
         ratios, means, weights = [], [], []
         for count, other in counts[:, [sample, reference]].tolist():
             if count and other:
-                share, reference_share = count / sizes[sample], other / sizes[reference]
-                ratios.append(math.log2(share / reference_share))
-                means.append(math.log2(share) / 2 + math.log2(reference_share) / 2)
+                fraction, other_fraction = count / sizes[sample], other / sizes[reference]
+                ratios.append(math.log2(fraction / other_fraction))
+                means.append(math.log2(fraction) / 2 + math.log2(other_fraction) / 2)
                 weights.append(1 / (1 / count - 1 / sizes[sample] + 1 / other - 1 / sizes[reference]))
-        trimmed = [math.floor(len(ratios) * share) for share in (0.3, 0.05)]
+        trimmed = [math.floor(len(ratios) * trim) for trim in (0.3, 0.05)]
         keep = [
             index
             for index in range(len(ratios))

@@ -30,17 +30,17 @@ def test_components_are_those_of_prcomp(tmp_path: Path, shape: tuple[int, int]) 
         tmp_path,
     )
     found = np.fromfile(tmp_path / "out.bin")
-    theirs, their_shares = found[: -len(found) // (shape[0] + 1)], found[-len(found) // (shape[0] + 1) :]
-    scores, shares = principal_components(table)
+    theirs, their_fractions = found[: -len(found) // (shape[0] + 1)], found[-len(found) // (shape[0] + 1) :]
+    scores, fractions = principal_components(table)
     k = scores.shape[1]
     theirs = theirs.reshape(-1, shape[0]).T[:, :k]
     assert k == min(10, shape[0] - 1, shape[1])
-    np.testing.assert_allclose(shares, their_shares[:k], rtol=1e-9)
+    np.testing.assert_allclose(fractions, their_fractions[:k], rtol=1e-9)
     np.testing.assert_allclose(np.abs(scores), np.abs(theirs), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(np.abs(np.corrcoef(scores.T, theirs.T)[range(k), range(k, 2 * k)]), 1, rtol=1e-9)
 
 
-def test_the_sample_farthest_from_the_centre_is_on_the_positive_side() -> None:
+def test_the_sample_farthest_from_the_center_is_on_the_positive_side() -> None:
     for table in (values(8, 100), -values(8, 100), values(100, 8)):
         scores, _ = principal_components(table)
         assert (scores.max(axis=0) == np.abs(scores).max(axis=0)).all()
@@ -48,9 +48,9 @@ def test_the_sample_farthest_from_the_centre_is_on_the_positive_side() -> None:
 
 def test_samples_that_do_not_differ_have_no_components() -> None:
     for table in (np.ones((4, 9)), np.zeros((1, 5)), np.ones((9, 4))):
-        scores, shares = principal_components(table)
+        scores, fractions = principal_components(table)
         assert scores.shape == (len(table), 0)
-        assert shares.shape == (0,)
+        assert fractions.shape == (0,)
 
 
 def test_correlation_is_pearsons() -> None:
@@ -69,9 +69,9 @@ def test_a_sample_without_variance_has_no_correlation_and_harms_no_other() -> No
     assert sorted(clustered_order(found)) == [0, 1, 2, 3]
 
 
-def test_similar_samples_become_neighbours() -> None:
-    centres = RNG.normal(size=(3, 50))
-    table = np.concatenate([centres + RNG.normal(size=(3, 50)) / 5 for _ in range(4)])
+def test_similar_samples_become_neighbors() -> None:
+    centers = RNG.normal(size=(3, 50))
+    table = np.concatenate([centers + RNG.normal(size=(3, 50)) / 5 for _ in range(4)])
     order = clustered_order(correlation(table))
     assert sorted(order) == list(range(12))
     groups = [sample % 3 for sample in order]

@@ -92,9 +92,9 @@ def _reference(cohort: Cohort, samples: list[int], sizes: Floats, without_counts
     Sums are exact: rounding would choose among samples that are equally close.
     """
     quartiles = np.array([_upper_quartile(cohort.counts(sample), without_counts) for sample in samples])
-    shares = quartiles / sizes[samples]
-    if np.median(shares) >= NO_UPPER_QUARTILE:
-        return samples[np.argmin(np.abs(shares - statistics.mean(shares.tolist())))]
+    fractions = quartiles / sizes[samples]
+    if np.median(fractions) >= NO_UPPER_QUARTILE:
+        return samples[np.argmin(np.abs(fractions - statistics.mean(fractions.tolist())))]
     return samples[np.argmax([math.fsum(np.sqrt(cohort.counts(sample))) for sample in samples])]
 
 
@@ -128,11 +128,11 @@ def _trimmed_mean(counts: Integers, references: Integers, times: Integers, size:
     counts, references, times : pairs of counts (of the sample and of the reference) and how many regions have each
     size, reference_size : library sizes
     """
-    share, reference_share = counts / size, references / reference_size
-    ratios = np.log2(share / reference_share)
+    fraction, reference_fraction = counts / size, references / reference_size
+    ratios = np.log2(fraction / reference_fraction)
     if not ratios.size or np.abs(ratios).max() < SAME_RATIOS:
         return 1.0
-    means = (np.log2(share) + np.log2(reference_share)) / 2
+    means = (np.log2(fraction) + np.log2(reference_fraction)) / 2
     variances = (size - counts) / size / counts + (reference_size - references) / reference_size / references
     keep = _central(ratios, times, TRIM_RATIOS) & _central(means, times, TRIM_MEANS)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""How alike samples are: principal components, correlation, and an order in which similar samples are neighbours."""
+"""How alike samples are: principal components, correlation, and an order in which similar samples are neighbors."""
 
 import numpy as np
 
