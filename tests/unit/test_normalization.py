@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import Regions
 from divvy_coverage.matrix.cohort import Cohort
-from divvy_coverage.matrix.factors import size_factors, tmm_factors
+from divvy_coverage.matrix.factors import compute_size_factors, compute_tmm_factors
 from divvy_coverage.matrix.normalization import METHODS, describe, fit, is_logarithmic
 from helpers import in_r
 
@@ -48,7 +48,7 @@ def kept(cohort: Cohort) -> NDArray[np.int64]:
 
 
 def normalized(method: str, cohort: Cohort, library_sizes: NDArray) -> Floats:
-    factors = size_factors(cohort), tmm_factors(cohort, library_sizes)
+    factors = compute_size_factors(cohort), compute_tmm_factors(cohort, library_sizes)
     normalization = fit(method, cohort, library_sizes, *factors)
     return np.column_stack([normalization.apply(s, cohort.counts(s), EVERYTHING) for s in range(len(cohort))])
 
@@ -149,7 +149,7 @@ def test_tmm_factors_are_those_of_edger(cohorts: dict[str, Cohort], tmp_path: Pa
     factors[sizes > 0] <- edgeR::calcNormFactors(counts[, sizes > 0], lib.size = sizes[sizes > 0])
     factors"""
     for name, expected in zip(cohorts, by_r(code, cohorts, sizes, "edgeR", tmp_path), strict=True):
-        factors = tmm_factors(cohorts[name], sizes[name])
+        factors = compute_tmm_factors(cohorts[name], sizes[name])
         assert_equal(factors, expected, name)
         assert math.isclose(factors.prod(), 1)
 
@@ -164,7 +164,7 @@ def test_size_factors_are_those_of_deseq2(cohorts: dict[str, Cohort], tmp_path: 
     results = by_r(code, cohorts, sizes, "DESeq2", tmp_path)
     assert {bool(np.isnan(result[0])) for result in results} == {True, False}
     for name, expected in zip(cohorts, results, strict=True):
-        factors = size_factors(cohorts[name])
+        factors = compute_size_factors(cohorts[name])
         assert_equal(factors, expected, name)
         if not np.isnan(expected[0]):
             ratios = matrix(cohorts[name]) / expected
@@ -237,7 +237,7 @@ def test_values_by_hand(tmp_path: Path) -> None:
     assert normalized("log2cpm", cohort, sizes)[:2].tolist() == [[1, np.log2(3)], [2, 0]]
     assert normalized("rpkm", cohort, sizes).tolist() == [[2, 4], [1.5, 0], [4, 0.5]]
     assert normalized("quantile", cohort, sizes).tolist() == [[0.5, 6], [2.5, 0.5], [6, 2.5]]
-    assert size_factors(cohort) == pytest.approx([math.sqrt(1 / 2), math.sqrt(2)])
+    assert compute_size_factors(cohort) == pytest.approx([math.sqrt(1 / 2), math.sqrt(2)])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -247,7 +247,7 @@ def test_rows_give_what_they_give_among_all(tmp_path: Path, method: str) -> None
     cohort = write_cohort(tmp_path, counts)
     sizes = kept(cohort)
     everything = normalized(method, cohort, sizes)
-    normalization = fit(method, cohort, sizes, size_factors(cohort), tmm_factors(cohort, sizes))
+    normalization = fit(method, cohort, sizes, compute_size_factors(cohort), compute_tmm_factors(cohort, sizes))
     blocks = [slice(0, 1), slice(990, 2000), slice(5, 5), np.array([999, 7, 8, 7]), np.array([], np.intp)]
     for sample in range(3):
         for rows in blocks:
@@ -288,8 +288,8 @@ def test_small_cohorts_have_values(tmp_path: Path, method: str, shape: tuple[int
 
 def test_one_sample_stays_as_it_is(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, simulated(100, 1))
-    assert size_factors(cohort).tolist() == [1]
-    assert tmm_factors(cohort, kept(cohort)).tolist() == [1]
+    assert compute_size_factors(cohort).tolist() == [1]
+    assert compute_tmm_factors(cohort, kept(cohort)).tolist() == [1]
     for method in ("median_of_ratios", "quantile"):
         np.testing.assert_array_equal(normalized(method, cohort, kept(cohort)), matrix(cohort))
 
@@ -304,35 +304,35 @@ def test_one_region_becomes_the_mean(tmp_path: Path) -> None:
 def test_without_any_counts_all_are_zeros(tmp_path: Path, method: str, library_size: int) -> None:
     cohort = write_cohort(tmp_path, np.zeros((30, 3), np.int32))
     sizes = np.full(3, library_size)
-    assert tmm_factors(cohort, sizes).tolist() == [1, 1, 1]
+    assert compute_tmm_factors(cohort, sizes).tolist() == [1, 1, 1]
     assert normalized(method, cohort, sizes).tolist() == [[0] * 3] * 30
 
 
 def test_samples_of_the_same_composition_have_the_factor_1(tmp_path: Path) -> None:
     counts = simulated(200, 1) * [1, 2, 50]
     cohort = write_cohort(tmp_path, counts)
-    assert tmm_factors(cohort, counts.sum(axis=0)).tolist() == [1, 1, 1]
-    assert size_factors(cohort) * 100 ** (1 / 3) == pytest.approx([1, 2, 50])
+    assert compute_tmm_factors(cohort, counts.sum(axis=0)).tolist() == [1, 1, 1]
+    assert compute_size_factors(cohort) * 100 ** (1 / 3) == pytest.approx([1, 2, 50])
 
 
 def test_library_sizes_that_hardly_differ_have_the_factor_1(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, simulated(200, 1) * [1, 1])
-    assert tmm_factors(cohort, np.array([10_000_000, 10_000_001])).tolist() == [1, 1]
+    assert compute_tmm_factors(cohort, np.array([10_000_000, 10_000_001])).tolist() == [1, 1]
 
 
 def test_ratios_that_are_all_extreme_leave_the_factor_1(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, np.array([[9, 1], [9, 1], [1, 3], [1, 3]]))  # with ranks 1.5 and 3.5, 2 to 3 kept
-    assert tmm_factors(cohort, kept(cohort)).tolist() == [1, 1]
+    assert compute_tmm_factors(cohort, kept(cohort)).tolist() == [1, 1]
 
 
 def test_regions_that_hold_all_of_two_samples_leave_the_factor_1(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, np.array([[5, 5], [5, 5], [1, 2]]))  # overlapping regions; no variance in two
-    assert tmm_factors(cohort, np.array([5, 5])).tolist() == [1, 1]
+    assert compute_tmm_factors(cohort, np.array([5, 5])).tolist() == [1, 1]
 
 
 def test_undefined_size_factors_are_refused(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, np.array([[0, 3, 0], [2, 0, 0], [4, 4, 0]]))
-    assert np.isnan(size_factors(cohort)).all()
+    assert np.isnan(compute_size_factors(cohort)).all()
     with pytest.raises(UserError) as error:
         normalized("median_of_ratios", cohort, kept(cohort))
     assert str(error.value) == (

@@ -20,12 +20,17 @@ NO_UPPER_QUARTILE = 1e-20  # of most samples: the reference is then chosen other
 SAME_RATIOS = 1e-6  # log ratios all below it: as good as the reference
 
 
-def size_factors(cohort: Cohort) -> Floats:
-    """Return a size factor for each sample (samples): the median of the ratios of its counts to their geometric means.
+def compute_size_factors(cohort: Cohort) -> Floats:
+    """Compute size factors: the median of the ratios of a sample's counts to their geometric means over samples.
 
-    Only regions with counts in every sample have a geometric mean; without any all factors are NaN. The median is that
-    of the logarithms. As DESeq2::estimateSizeFactorsForMatrix(counts) does (Anders and Huber 2010,
-    doi:10.1186/gb-2010-11-10-r106, equation 5).
+    Only regions with counts in every sample have a geometric mean. The median is that of the logarithms. As
+    DESeq2::estimateSizeFactorsForMatrix(counts) does (Anders and Huber 2010, doi:10.1186/gb-2010-11-10-r106,
+    equation 5).
+
+    Returns
+    -------
+    array
+        One factor per sample; all NaN if no region has counts in every sample.
     """
     regions, means = _log_geometric_means(cohort)
     factors = np.full(len(cohort), np.nan)
@@ -48,16 +53,24 @@ def _log_geometric_means(cohort: Cohort) -> tuple[Integers, Floats]:
     return regions, sums / len(cohort)
 
 
-def tmm_factors(cohort: Cohort, library_sizes: NDArray[Any]) -> Floats:
-    """Return a factor for each sample (samples) by which to multiply its library size: trimmed means of M values.
+def compute_tmm_factors(cohort: Cohort, library_sizes: NDArray[Any]) -> Floats:
+    """Compute the factors by which to multiply library sizes: trimmed means of M values.
 
     As edgeR::calcNormFactors(counts, library_sizes), with its defaults (Robinson and Oshlack 2010,
-    doi:10.1186/gb-2010-11-3-r25); the product of the factors is 1. Samples with the library size 0, at which edgeR
-    stops, are excluded and have the factor 1.
+    doi:10.1186/gb-2010-11-3-r25). Samples with the library size 0, at which edgeR stops, are excluded and have the
+    factor 1.
 
     Parameters
     ----------
-    library_sizes : (samples,)
+    cohort
+        The counts.
+    library_sizes
+        One per sample.
+
+    Returns
+    -------
+    array
+        One factor per sample; their product is 1.
     """
     factors = np.ones(len(cohort))
     sizes = np.asarray(library_sizes, np.float64)
@@ -147,13 +160,13 @@ def _central(values: Floats, times: Integers, trim: float) -> NDArray[np.bool_]:
     Each value occurs several times; equal ones have the mean of their ranks.
     """
     distinct, place = np.unique(values, return_inverse=True)
-    ranks = mean_ranks(np.bincount(place, times, len(distinct)).astype(np.int64))[place]
+    ranks = compute_mean_ranks(np.bincount(place, times, len(distinct)).astype(np.int64))[place]
     total = times.sum()
     lowest = math.floor(total * trim) + 1
     central: NDArray[np.bool_] = (ranks >= lowest) & (ranks <= total + 1 - lowest)
     return central
 
 
-def mean_ranks(times: NDArray[np.integer[Any]]) -> Floats:
+def compute_mean_ranks(times: NDArray[np.integer[Any]]) -> Floats:
     """Return the mean rank (from 1) of each of ascending values that occur `times`, as R's rank() has them."""
     return np.cumsum(times) - (times - 1) / 2

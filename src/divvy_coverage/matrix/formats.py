@@ -121,10 +121,10 @@ def write_mtx(matrix: Matrix, path: Path) -> None:
         file.write(f"%%MatrixMarket matrix coordinate {kind} general\n{comments}".encode())
         file.write(f"{regions} {len(samples)} {entries}\n".encode())
         for sample in samples:
-            file.write(mtx_lines(rows, sample, matrix.values(sample)))
+            file.write(format_mtx_lines(rows, sample, matrix.values(sample)))
 
 
-def mtx_lines(row_numbers: NDArray[np.bytes_], sample: int, values: Numbers) -> bytes:
+def format_mtx_lines(row_numbers: NDArray[np.bytes_], sample: int, values: Numbers) -> bytes:
     """Return a line for each value of a sample that is not 0: row, column, value."""
     rows = np.flatnonzero(values)
     if not rows.size:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from divvy_coverage.arrays import Counts, Floats
 from divvy_coverage.errors import UserError, listing
 from divvy_coverage.matrix.cohort import Cohort
-from divvy_coverage.matrix.factors import mean_ranks
+from divvy_coverage.matrix.factors import compute_mean_ranks
 
 Rows = slice | NDArray[np.intp]
 
@@ -63,12 +63,21 @@ def fit(
 
     Parameters
     ----------
-    method : one of METHODS
-    library_sizes : (samples,)
-    size_factors : (samples,) of factors.size_factors; only median_of_ratios needs them
-    tmm_factors : (samples,) of factors.tmm_factors; only tmm needs them
+    method
+        One of METHODS.
+    cohort
+        The counts.
+    library_sizes
+        One per sample.
+    size_factors
+        One per sample, of `compute_size_factors`; only median_of_ratios needs them.
+    tmm_factors
+        One per sample, of `compute_tmm_factors`; only tmm needs them.
 
-    Raises UserError if size factors are needed and not defined.
+    Raises
+    ------
+    UserError
+        For an unknown method, or if size factors are needed and not defined.
     """
     match method:
         case "cpm":
@@ -143,7 +152,7 @@ def _fit_quantiles(cohort: Cohort, library_sizes: NDArray[Any]) -> Lookup:
     means = totals / max(1, int(np.count_nonzero(library_sizes)))  # samples without a library have added nothing
     positions = np.arange(1, len(means) + 1)
     values = [
-        np.interp(mean_ranks(occurrences), positions, means) if size > 0 else np.zeros(len(occurrences))
+        np.interp(compute_mean_ranks(occurrences), positions, means) if size > 0 else np.zeros(len(occurrences))
         for occurrences, size in zip(times, library_sizes, strict=True)
     ]
     return Lookup(counts, values)

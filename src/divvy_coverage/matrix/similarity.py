@@ -7,18 +7,25 @@ from divvy_coverage.arrays import Floats
 COMPONENTS = 10
 
 
-def principal_components(values: Floats, components: int = COMPONENTS) -> tuple[Floats, Floats]:
-    """Return the coordinates of samples on their principal components, and the fraction of the variance of each.
+def compute_components(values: Floats, components: int = COMPONENTS) -> tuple[Floats, Floats]:
+    """Compute the principal components of samples.
+
+    They are those of the singular value decomposition, from the eigenvectors of the smaller of the two matrices of
+    products (samples × samples or regions × regions). Signs are arbitrary, so the sample farthest from the center is
+    put on the positive side of each component.
 
     Parameters
     ----------
-    values : (samples, regions); regions are centered, and not scaled to unit variance
+    values
+        Samples × regions; regions are centered, but not scaled to unit variance.
+    components
+        How many to return at most.
 
-    Returns coordinates (samples, k) and fractions (k), k ≤ `components`, without components that hold no variance. A
-    sign is free, so the sample farthest from the center is on the positive side of each component.
-
-    The components are those of the singular value decomposition, from the eigenvectors of the smaller of the two
-    matrices of products (samples × samples or regions × regions).
+    Returns
+    -------
+    tuple of arrays
+        Coordinates (samples × k), and the fraction of the variance that each component explains (k), without
+        components that hold no variance.
     """
     centered = values - values.mean(axis=0)
     few_samples = centered.shape[0] <= centered.shape[1]
@@ -31,10 +38,18 @@ def principal_components(values: Floats, components: int = COMPONENTS) -> tuple[
     return scores * np.where(scores[farthest, np.arange(k)] < 0, -1.0, 1.0), variances[:k] / total
 
 
-def correlation(values: Floats) -> Floats:
-    """Return Pearson's correlation (samples, samples) of samples over regions; NaN where a sample does not vary.
+def compute_correlation(values: Floats) -> Floats:
+    """Compute the correlation of samples.
 
-    `values`: (samples, regions).
+    Parameters
+    ----------
+    values
+        Samples × regions.
+
+    Returns
+    -------
+    array
+        Pearson's r (samples × samples); NaN for a sample that does not vary, but 1 with itself.
     """
     centered = values - values.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(centered, axis=1)
@@ -45,8 +60,19 @@ def correlation(values: Floats) -> Floats:
     return found
 
 
-def clustered_order(correlations: Floats) -> list[int]:
-    """Return the order of samples as leaves of a tree: average linkage of 1 − r, undefined correlations taken for 0."""
+def cluster_samples(correlations: Floats) -> list[int]:
+    """Order samples so that similar ones are neighbors: the leaves of a tree made by average linkage of 1 − r.
+
+    Parameters
+    ----------
+    correlations
+        Samples × samples; undefined ones (NaN) are taken as 0.
+
+    Returns
+    -------
+    list of int
+        Numbers of the samples, each once.
+    """
     if len(correlations) < 3:
         return list(range(len(correlations)))
     from scipy.cluster.hierarchy import leaves_list, linkage

@@ -12,9 +12,9 @@ from divvy_coverage.arrays import Floats, Integers
 from divvy_coverage.counting.sample_files import Description
 from divvy_coverage.intervals.regions import ROW_NAMES, SUPPORT
 from divvy_coverage.matrix.cohort import Cohort
-from divvy_coverage.matrix.factors import size_factors, tmm_factors
+from divvy_coverage.matrix.factors import compute_size_factors, compute_tmm_factors
 from divvy_coverage.matrix.normalization import Normalization, fit, is_logarithmic
-from divvy_coverage.matrix.similarity import clustered_order, correlation, principal_components
+from divvy_coverage.matrix.similarity import cluster_samples, compute_components, compute_correlation
 
 LIBRARY_SIZES = ("kept", "regions")
 MOST_VARIABLE = 2000  # regions that components and correlations are computed from
@@ -120,11 +120,11 @@ class Similarity:
 
 def compare_samples(names: Sequence[str], values: Floats) -> Similarity:
     """Compare samples by their values (samples, regions)."""
-    scores, explained = principal_components(values)
+    scores, explained = compute_components(values)
     shown = np.unique(np.linspace(0, len(names) - 1, LARGEST_CORRELATION).round().astype(int)).tolist()
     chosen = [names[sample] for sample in shown]
-    correlations = correlation(values[shown])
-    order = [chosen[sample] for sample in clustered_order(correlations)]
+    correlations = compute_correlation(values[shown])
+    order = [chosen[sample] for sample in cluster_samples(correlations)]
     return Similarity(scores, explained, chosen, correlations, order)
 
 
@@ -160,8 +160,8 @@ def summarize_cohort(
         If the normalization needs size factors and they are not defined.
     """
     sizes = get_library_sizes(descriptions, library_size)
-    ratios = size_factors(cohort)
-    tmm = tmm_factors(cohort, sizes) if method == "tmm" else np.full(len(cohort), np.nan)
+    ratios = compute_size_factors(cohort)
+    tmm = compute_tmm_factors(cohort, sizes) if method == "tmm" else np.full(len(cohort), np.nan)
     regions, detected = summarize_regions(cohort, sizes, support)
     values = select_most_variable(cohort, fit(method, cohort, sizes, ratios, tmm), is_logarithmic(method))
     similarity = compare_samples(cohort.names, values)
