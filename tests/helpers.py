@@ -45,8 +45,8 @@ def environment(**more: str) -> dict[str, str]:
     return clean | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"} | more
 
 
-def command(*words: str | Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a command; stdout holds stderr too."""
+def command(*words: str | Path, folder: Path, timeout: float = 300, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command for at most `timeout` seconds; stdout holds stderr too."""
     return subprocess.run(
         [str(word) for word in words],
         cwd=folder,
@@ -55,7 +55,7 @@ def command(*words: str | Path, folder: Path, **env: str) -> subprocess.Complete
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from plugin_helpers import environment, heed_ctrl_c
+from plugin_helpers import environment, start
 from snakemake_executor_plugin_divvy.__main__ import SITES as FOLDER
 
 SITES = FOLDER / "divvy_config.yaml"
@@ -28,19 +28,11 @@ class Cluster:
 
     def start(self, folder: Path, *options: str, config: Path = SITES, path: Path | None = None) -> subprocess.Popen:
         """Start a run in the background; `path` goes first in PATH."""
-        env = environment() | {key: value for key, value in self.env.items() if key != "PATH"}
-        env["PATH"] = os.pathsep.join([*([str(path)] if path else []), env["PATH"], self.env.get("PATH", "")])
+        folders = [*([str(path)] if path else []), environment()["PATH"], self.env.get("PATH", "")]
+        env = self.env | {"PATH": os.pathsep.join(folders)}
         package = ["--divvy-config", str(config), "--divvy-compute-package", self.package]
-        return subprocess.Popen(
-            ["snakemake", "--executor", "divvy", "--jobs", "300", *package, *QUICK, *options],
-            cwd=folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=heed_ctrl_c,
-        )
+        call = ["snakemake", "--executor", "divvy", "--jobs", "300", *package, *QUICK, *options]
+        return start(*call, folder=folder, **env)
 
     def run(self, folder: Path, *options: str, config: Path = SITES, path: Path | None = None) -> tuple[int, str]:
         """Run to the end; return the exit status and what was said."""

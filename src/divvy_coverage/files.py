@@ -1,8 +1,10 @@
 """Files that are whole or absent."""
 
+import csv
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -42,6 +44,13 @@ def write_if_changed(path: Path, content: bytes) -> bool:
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return True
+
+
+def write_table_if_changed(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a tab-separated table, its header first, unless `path` holds just that already."""
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", lineterminator="\n").writerows(rows)
+    write_if_changed(path, text.getvalue().encode())
 
 
 def _umask() -> int:

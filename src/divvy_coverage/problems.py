@@ -1,14 +1,13 @@
 """What is wrong with the inputs of a run, as data: errors that stop it, and warnings that may be no mistake at all."""
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from divvy_coverage.errors import UserError, listing
-from divvy_coverage.files import write_if_changed
+from divvy_coverage.files import write_table_if_changed
 
 COLUMNS = ("sample_name", "row", "kind", "problem")
 
@@ -54,11 +53,8 @@ def list_by_kind(problems: Iterable[Problem]) -> str:
 
 def write_problems(problems: Sequence[Problem], path: Path) -> None:
     """Write a table with one row per problem (COLUMNS, tab-separated), only if its content changed."""
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((p.sample, p.row, p.kind, " ".join(p.text.split())) for p in problems)
-    write_if_changed(path, text.getvalue().encode())
+    rows = [(p.sample, p.row, p.kind, " ".join(p.text.split())) for p in problems]
+    write_table_if_changed(path, [COLUMNS, *rows])
 
 
 def read_problems(path: Path) -> list[dict[str, str]]:

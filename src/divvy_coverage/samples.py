@@ -6,7 +6,6 @@ one per line within its cell.
 """
 
 import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from divvy_coverage.errors import UserError
-from divvy_coverage.files import write_if_changed
+from divvy_coverage.files import write_table_if_changed
 
 NAME, FILES, PEAKS = "sample_name", "bam", "peaks"  # the first columns of the table
 LINE_BREAK = re.compile(r"[\r\n]+")
@@ -54,12 +53,10 @@ def write_samples(samples: Sequence[Sample], path: Path) -> None:
     """Write the table, only if its content changed. Line breaks within a value become blanks."""
     rows = [sample.get_columns() for sample in samples]
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(["\n".join(LINE_BREAK.sub(" ", value) for value in row.get(column, [])) for column in columns])
-    write_if_changed(path, text.getvalue().encode())
+    cells = [
+        ["\n".join(LINE_BREAK.sub(" ", value) for value in row.get(column, [])) for column in columns] for row in rows
+    ]
+    write_table_if_changed(path, [columns, *cells])
 
 
 def read_samples(path: Path) -> list[Sample]:

@@ -4,13 +4,12 @@ import dataclasses
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from helpers import CLONE, copy_clone, environment, need, tracked
+from helpers import CLONE, command, copy_clone, environment, need, succeed, tracked
 
 BLOCK = re.compile(
     r"^(?:<!-- needs: (?P<needs>\w+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -44,20 +43,8 @@ def clone(tmp_path: Path) -> Path:
 
 
 def run_in_one_shell(folder: Path, script: str, env: dict[str, str]) -> str:
-    variables = environment() | {"HOME": str(folder.parent / "home")} | env
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    variables = {"HOME": str(folder.parent / "home")} | env
+    return succeed(command("bash", "-euo", "pipefail", "-c", script, folder=folder, timeout=400, **variables))
 
 
 @pytest.mark.slow

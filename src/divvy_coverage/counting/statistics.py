@@ -116,8 +116,13 @@ def compute_enrichment(profile: Integers) -> float | None:
     None if there is nothing at the ends. `profile` is from -TSS_FLANK to TSS_FLANK bp.
     """
     center = profile[TSS_FLANK - CENTER : TSS_FLANK + CENTER + 1].mean()
-    background = np.concatenate([profile[:EDGE], profile[-EDGE:]]).mean()
+    background = compute_background(profile)
     return float(center / background) if background else None
+
+
+def compute_background(profile: Integers) -> float:
+    """Return the mean of a profile in EDGE bp at both ends."""
+    return float(np.concatenate([profile[:EDGE], profile[-EDGE:]]).mean())
 
 
 def _drop_zeros(histogram: Integers) -> dict[str, int]:

@@ -60,7 +60,7 @@ def collect_coverage(
         "matrix": {
             "normalization": method,
             "regions": len(cohort.regions),
-            "regions_sha256": cohort.regions.sha256(),
+            "regions_sha256": descriptions[0]["regions"]["sha256"],  # checked to be that of the regions
             "counting": descriptions[0]["counting"],
         },
     }

@@ -169,7 +169,7 @@ def summarize_cohort(
         "normalization": method,
         "library_size": library_size,
         "regions": len(cohort.regions),
-        "regions_sha256": cohort.regions.sha256(),
+        "regions_sha256": descriptions[0]["regions"]["sha256"],
         "counting": descriptions[0]["counting"],
         "most_variable_regions": values.shape[1],
         "explained_variance": similarity.explained.tolist(),

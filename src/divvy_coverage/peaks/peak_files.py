@@ -13,6 +13,8 @@ import pyarrow.csv
 
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.bed import (
+    ADVICE,
+    COLUMNS,
     CONTIG,
     LARGEST_COORDINATE,
     NOT_INTERVALS,
@@ -30,7 +32,7 @@ HEADER = re.compile(rb"(?:(?:#|track[ \t]|browser[ \t])[^\r\n]*[\r\n]|[\r\n])*")
 OFFSET = re.compile(r"-?[0-9]{1,18}")
 LINE = re.compile(rb"[^\r\n]*")
 EXPECTED = {
-    "peaks": ("chrom, start and end in the first three columns of every line", "mend or remove these lines"),
+    "peaks": (COLUMNS, ADVICE),
     "summits": (
         f"a summit in every line: column {NARROW_PEAK} of narrowPeak, or a peak of 1 bp as in the summits file of MACS",
         "give such files, or set source: peaks to take whole peaks",

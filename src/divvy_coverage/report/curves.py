@@ -11,7 +11,7 @@ import numpy as np
 
 from divvy_coverage.arrays import Floats
 from divvy_coverage.counting.sample_files import Description, read_description, read_histogram
-from divvy_coverage.counting.statistics import EDGE, LARGEST_FRAGMENT, TSS_FLANK
+from divvy_coverage.counting.statistics import LARGEST_FRAGMENT, TSS_FLANK, compute_background
 
 FRAGMENT_BIN, LONGEST = 5, 1000  # bp
 TSS_BIN = 10  # bp
@@ -90,12 +90,12 @@ def compute_tss_curve(description: Description) -> Floats | None:
 
     None without a profile, or if there are no insertions at its ends.
     """
-    profile = np.array(description.get("tss_profile", []), np.float64)
+    profile = np.array(description.get("tss_profile", []), np.int64)
     if len(profile) != 2 * TSS_FLANK + 1:
         return None
-    ends = np.concatenate([profile[:EDGE], profile[-EDGE:]]).mean()
+    background = compute_background(profile)
     binned: Floats = profile[:-1].reshape(-1, TSS_BIN).mean(axis=1)
-    return binned / ends if ends else None
+    return binned / background if background else None
 
 
 def _compute_centers(first: int, end: int, size: int) -> Floats:
