@@ -1,8 +1,9 @@
 """A real Grid Engine on this machine, for the time of the tests: one host, state in one folder."""
 
+import contextlib
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from one_host_slurm import Daemons, free_ports, missing
@@ -119,6 +120,15 @@ class OneHostGridEngine(Daemons):
         self._spawn("sge_qmaster", "env", "SGE_ND=1", "sge_qmaster")
         self._wait(lambda: self.run("qconf", "-sh"), "sge_qmaster")
 
+    @contextlib.contextmanager
+    def submit_limit(self, jobs: int) -> Iterator[None]:
+        """Let the user have at most so many jobs, waiting or running."""
+        self._limit_submissions(jobs)
+        try:
+            yield
+        finally:
+            self._limit_submissions(0)
+
     def queue(self) -> list[str]:
         """Return the ids of the jobs in the queue."""
         return re.findall(r"^ *(\d+) ", self.run("qstat", "-u", "*"), re.MULTILINE)
@@ -126,6 +136,15 @@ class OneHostGridEngine(Daemons):
     def _ready(self) -> bool:
         queues = [line.split() for line in self.run("qstat", "-f").splitlines() if "@" in line]
         return len(queues) == len(QUEUES) and all(len(words) == 5 for words in queues)  # the 6th: what is wrong
+
+    def _limit_submissions(self, jobs: int) -> None:
+        """Set the limit of each user's jobs; 0 is none."""
+        (self.root / "limits").mkdir(exist_ok=True)
+        file = self.root / "limits" / "global"  # the file's name says whose configuration it is
+        file.write_text(edited(self.run("qconf", "-sconf", "global"), {"max_u_jobs": str(jobs)}))
+        self._succeed("qconf", "-Mconf", str(file))
+        known = re.compile(rf"^max_u_jobs +{jobs}$", re.MULTILINE)
+        self._wait(lambda: known.search(self.run("qconf", "-sconf", "global")), f"max_u_jobs {jobs}")
 
     def _configure(self, option: str, text: str) -> None:
         (self.root / "qconf.in").write_text(text)

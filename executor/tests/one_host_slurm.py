@@ -55,6 +55,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 {limits}
 AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageEnforce=associations,limits
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort={accounting_port}
 AccountingStoragePass={root}/munge.sock
@@ -168,6 +169,23 @@ class Daemons:
             os.close(self._lock)
             self._lock = None
 
+    def stop_controller(self) -> None:
+        """End the scheduler's controller, as for an update."""
+        raise NotImplementedError
+
+    def start_controller(self) -> None:
+        """Start the controller again; it knows its jobs."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Let the controller be away."""
+        self.stop_controller()
+        try:
+            yield
+        finally:
+            self.start_controller()
+
     def run(self, *command: str) -> str:
         """Run a command; return what it printed, "" on failure."""
         done = self._run(*command)
@@ -275,6 +293,15 @@ class OneHostSlurm(Daemons):
         """Return idle, mixed, allocated, down, ... (with * if the node does not answer)."""
         return self.run("sinfo", "--noheader", f"--nodes={node}", "--partition=shortq", "--format=%T").strip()
 
+    @contextlib.contextmanager
+    def submit_limit(self, jobs: int) -> Iterator[None]:
+        """Let the user have at most so many jobs, waiting or running."""
+        self._limit_submissions(str(jobs))
+        try:
+            yield
+        finally:
+            self._limit_submissions("")
+
     def queue(self) -> list[str]:
         """Return the ids of the jobs in the queue."""
         return self.run("squeue", "--noheader", "--format=%i").split()
@@ -305,6 +332,13 @@ class OneHostSlurm(Daemons):
         finally:
             for link in links:
                 link.unlink(missing_ok=True)
+
+    def _limit_submissions(self, jobs: str) -> None:
+        """Set the user's limit, or remove it by "", and wait until slurmctld knows."""
+        self._succeed("sacctmgr", "--immediate", "modify", "user", "root", "set", f"MaxSubmitJobs={jobs or -1}")
+        known = re.compile(rf"UserName=root\(.*MaxSubmitJobs={jobs}[( ]", re.DOTALL)
+        asked = ("scontrol", "show", "assoc_mgr", "users=root", "flags=assoc")
+        self._wait(lambda: known.search(self.run(*asked)), f"MaxSubmitJobs={jobs}")
 
     def _tidy_up(self) -> None:
         for node in NODES:

@@ -5,14 +5,17 @@ tests would start two servers.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import one_host_sge
 import one_host_slurm
+from clusters import GRID_ENGINE, SLURM, Cluster, list_twins
 from one_host_sge import OneHostGridEngine
 from one_host_slurm import OneHostSlurm
-from plugin_helpers import need
+from overlaps import describe_overlaps
+from plugin_helpers import need, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,23 @@ def grid_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneHostGri
     need(not reason, "grid_engine", reason)
     with OneHostGridEngine(tmp_path_factory.mktemp("grid_engine")) as server:
         yield server
+
+
+@pytest.fixture(params=[SLURM, GRID_ENGINE])
+def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler with an empty queue, on which no job of the test may have run twice at the same time."""
+    server = request.getfixturevalue(request.param)
+    words = {
+        "slurm": ("sbatch", "squeue", "scancel", "sbatch --hold"),
+        "grid_engine": ("qsub", "qstat", "qdel", "qsub -h"),
+    }[request.param]
+    found = Cluster(request.param, server, *words)
+    yield found
+    try:
+        wait_until(lambda: not server.queue(), 60)  # a job that has reported its end stays in it for a moment
+    except AssertionError:
+        found.tell(found.cancel, *server.queue())  # lest all tests that follow fail too
+        raise
+    assert list_twins(tmp_path) == []
+    if request.param == "slurm":
+        assert describe_overlaps(server, tmp_path) == []

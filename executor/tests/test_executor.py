@@ -178,7 +178,7 @@ def test_small_jobs_share_a_submission(packed: Finished) -> None:
 def test_the_run_ends_with_a_table(packed: Finished) -> None:
     table = packed.said.partition("divvy: the jobs of this run\n")[2].splitlines()
     assert table[0].split() == ["rule", "done", "in", "queue", "running"]
-    assert re.fullmatch(r" +job +7 +0:0\d \(max 0:\d\d\) +0:0\d \(max 0:0\d\)", table[1])
+    assert re.fullmatch(r" +job +7 +0:\d\d \(max 0:\d\d\) +0:\d\d \(max 0:\d\d\)", table[1])
 
 
 @in_one_process("packed")
@@ -364,10 +364,11 @@ def test_what_a_killed_run_had_started_and_has_ended_meanwhile_is_done(tmp_path:
     wait_until(lambda: count_lines(tmp_path / "starts.0"))
     kill(first, tmp_path)
     (tmp_path / "go").touch()
-    wait_until(lambda: list((tmp_path / ".snakemake" / "divvy").rglob("*.status")))
+    wait_until(lambda: list((tmp_path / ".snakemake" / "divvy").rglob("ends/*")))
     said = succeed(snakemake(tmp_path))
-    assert "Nothing to be done" in said
+    assert "of an earlier run, log: " in said
     assert count_lines(tmp_path / "starts.0") == 1
+    assert "Nothing to be done" in succeed(snakemake(tmp_path))
     succeed(snakemake(tmp_path, "--forceall"))
     assert count_lines(tmp_path / "starts.0") == 2
 
@@ -382,7 +383,7 @@ def test_a_job_of_a_killed_run_that_does_something_else_is_canceled(tmp_path: Pa
     snakefile.write_text(snakefile.read_text().replace(WAITING, "    shell: 'echo other > {output}'"))
     said = succeed(snakemake(tmp_path))
     assert "of an earlier run does not do what is needed now" in said
-    assert "canceling 1 jobs" in said
+    assert "canceling 1 job: " in said
     (tmp_path / "go").touch()
     time.sleep(1)
     assert (tmp_path / "0.txt").read_text() == "other\n"

@@ -4,40 +4,26 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from clusters import Cluster, finish, said_with, shell, workflow
+from clusters import (
+    STARTS,
+    Cluster,
+    finish,
+    on_grid_engine,
+    on_slurm,
+    outputs,
+    said_with,
+    shell,
+    starts,
+    workflow,
+)
 from one_host_slurm import OneHostSlurm
 from plugin_helpers import command, count_lines, succeed, wait_until
 
 pytestmark = pytest.mark.slow
-STARTS = "echo start >> starts.{wildcards.n}"
-SLURM = pytest.param("slurm", marks=pytest.mark.xdist_group("slurm"))
-GRID_ENGINE = pytest.param("grid_engine", marks=pytest.mark.xdist_group("grid_engine"))
-on_grid_engine = pytest.mark.parametrize("cluster", [GRID_ENGINE], indirect=True)
-on_slurm = pytest.mark.parametrize("cluster", [SLURM], indirect=True)
-
-
-@pytest.fixture(params=[SLURM, GRID_ENGINE])
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A scheduler with an empty queue."""
-    server = request.getfixturevalue(request.param)
-    if request.param == "slurm":
-        yield Cluster("slurm", server.env, server.queue, server.run, "scancel", "sbatch --hold")
-    else:
-        yield Cluster("grid_engine", server.env, server.queue, server.run, "qdel", "qsub -h")
-    wait_until(lambda: not server.queue())  # a job that has reported its end stays in it for a moment
-
-
-def starts(folder: Path) -> dict[str, int]:
-    return {path.suffix[1:]: count_lines(path) for path in folder.glob("starts.*")}
-
-
-def outputs(folder: Path) -> set[str]:
-    return {path.stem for path in folder.glob("*.txt")}
 
 
 def test_a_job_that_fails(cluster: Cluster, tmp_path: Path) -> None:
@@ -103,40 +89,37 @@ def test_a_submission_that_is_refused_fails_its_job_alone(cluster: Cluster, tmp_
     workflow(tmp_path, rules + shell("touch {output}"), [0, 1, 2])
     status, said = cluster.run(tmp_path, "--keep-going")
     assert status == 1
-    assert said.count("a submission failed and is tried again") == 3
-    assert "could not be submitted in 4 tries" in said
-    assert "nosuch" in said
+    assert "tried again" not in said
+    assert re.search(f"{cluster.package} refused it: .*nosuch", said)
     assert "1 not submitted" in said
     assert outputs(tmp_path) == {"0", "2"}
 
 
 def test_a_submission_that_fails_twice(cluster: Cluster, tmp_path: Path) -> None:
-    submit = "sbatch" if cluster.package == "slurm" else "qsub"
-    fake = tmp_path / "bin" / submit
+    complaint = "Socket timed out" if cluster.package == "slurm" else "error: commlib error: got read error"
+    fake = tmp_path / "bin" / cluster.submit
     fake.parent.mkdir()
     fake.write_text(
         f"#!/bin/bash\necho try >> {tmp_path}/tries\n"
-        f"[ $(wc -l < {tmp_path}/tries) -gt 2 ] || {{ echo 'Socket timed out' >&2; exit 1; }}\n"
-        f'PATH=${{PATH#*:}} exec {submit} "$@"\n'
+        f"[ $(wc -l < {tmp_path}/tries) -gt 2 ] || {{ echo '{complaint}' >&2; exit 1; }}\n"
+        f'PATH=${{PATH#*:}} exec {cluster.submit} "$@"\n'
     )
     fake.chmod(0o755)
     workflow(tmp_path, shell(STARTS, "touch {output}"))
     status, said = cluster.run(tmp_path, path=fake.parent)
     assert status == 0, said
-    assert said.count("Socket timed out") == 2
+    assert said.count(f"cannot be reached, jobs wait until it takes them: exit status 1: {complaint}") == 1
+    assert count_lines(tmp_path / "tries") == 3
     assert starts(tmp_path) == {"0": 1}
 
 
-def test_the_controller_of_the_cluster_is_away_for_a_while(
-    cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    server = request.getfixturevalue(cluster.package)
+def test_the_controller_of_the_cluster_is_away_for_a_while(cluster: Cluster, tmp_path: Path) -> None:
     workflow(tmp_path, shell(STARTS, "sleep 25", "touch {output}"), [0, 1])
     process = cluster.start(tmp_path)
     wait_until(lambda: len(starts(tmp_path)) == 2)
-    server.stop_controller()
+    cluster.server.stop_controller()
     subprocess.run(["sleep", "20"], check=True)
-    server.start_controller()
+    cluster.server.start_controller()
     status, said = finish(process)
     assert status == 0, said
     assert "will ask again" in said
@@ -199,14 +182,13 @@ def test_the_log_folder_is_removed_while_jobs_run(cluster: Cluster, tmp_path: Pa
 
 
 def test_two_hundred_jobs_and_queries_that_answer_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    query = "squeue" if cluster.package == "slurm" else "qstat"
     nothing = "exit 0" if cluster.package == "slurm" else "echo '<job_info/>'; exit 0"
-    fake = tmp_path / "bin" / query
+    fake = tmp_path / "bin" / cluster.query
     fake.parent.mkdir()
     fake.write_text(
         f"#!/bin/bash\necho query >> {tmp_path}/queries\n"
         f"[ $(wc -l < {tmp_path}/queries) -gt 2 ] || {{ {nothing}; }}\n"
-        f'PATH=${{PATH#*:}} exec {query} "$@"\n'
+        f'PATH=${{PATH#*:}} exec {cluster.query} "$@"\n'
     )
     fake.chmod(0o755)
     (fake.parent / "sacct").write_text("#!/bin/bash\nexit 0\n")
@@ -217,7 +199,8 @@ def test_two_hundred_jobs_and_queries_that_answer_nothing(cluster: Cluster, tmp_
     assert status == 0, said
     assert starts(tmp_path) == {str(n): 1 for n in range(200)}
     assert count_lines(tmp_path / "queries") >= 2
-    assert said.count("divvy: submitted jobs") == 10
+    # Snakemake hands over at most 100 jobs in a second, so that a pack may be cut in two
+    assert 10 <= said.count("divvy: submitted jobs") <= 14
 
 
 def test_a_pack_in_which_the_fourth_fails(cluster: Cluster, tmp_path: Path) -> None:
@@ -317,7 +300,7 @@ def test_more_memory_than_any_node_has(cluster: Cluster, tmp_path: Path) -> None
     workflow(tmp_path, "    resources: mem_mb=10_000_000\n" + shell("touch {output}"))
     status, said = cluster.run(tmp_path)
     assert status == 1
-    assert "could not be submitted in 4 tries" in said
+    assert "slurm refused it: " in said
     assert "Requested node configuration is not available" in said or "Memory" in said
 
 

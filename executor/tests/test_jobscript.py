@@ -1,8 +1,12 @@
 """Job scripts: what they record, and that nothing in a command is expanded."""
 
+import json
 import os
+import shutil
+import stat
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,23 +14,30 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
+from plugin_helpers import wait_until
 from snakemake_executor_plugin_divvy.jobscript import (
     JobFiles,
     build_job_script,
     make_safe_name,
     quote_arguments,
     read_tail,
+    write_privately,
 )
 
 HOSTILE = "a 'b' \"c\" $HOME `id` $(touch x) ; & | {MEM} \\n"
 text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
 
 
-def run_job(folder: Path, command: str) -> tuple[JobFiles, int]:
+def start(files: JobFiles, id: str = "17") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"JOB": id}
+    return subprocess.run(["bash", str(files.job_script)], capture_output=True, text=True, check=False, env=environment)
+
+
+def run_job(folder: Path, command: str, markers: Sequence[Path] = ()) -> tuple[JobFiles, int]:
     files = JobFiles(folder / "logs of rule", folder / "state", "it's $HOME.1")
-    files.state.mkdir()
-    files.job_script.write_text(build_job_script("rule\nx", command, folder, files))
-    done = subprocess.run(["bash", str(files.job_script)], capture_output=True, text=True, check=False)
+    files.status.parent.mkdir(parents=True)
+    write_privately(files.job_script, build_job_script("rule\nx", command, folder, files, "JOB", markers))
+    done = start(files)
     assert done.stdout == done.stderr == ""
     return files, done.returncode
 
@@ -41,7 +52,51 @@ def test_status_and_log_are_recorded(tmp_path: Path, status: int) -> None:
     assert start is not None
     assert end is not None
     assert time.time() - 60 < start <= end <= time.time()
-    assert sorted(path.suffix for path in files.state.iterdir()) == [".sh", ".start", ".status"]
+    assert sorted(path.name for path in files.state.iterdir()) == ["ends", "it's $HOME.1.sh", "it's $HOME.1.start"]
+    assert files.started_id() == "17"
+
+
+def test_what_it_writes_is_private_and_what_the_job_writes_is_not(tmp_path: Path) -> None:
+    os.umask(0o022)
+    files, _ = run_job(tmp_path, "touch made")
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (files.job_script, files.start, files.status)}
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("end", ["true", "exit 3", "kill -TERM $$; sleep 1"])
+def test_marks_that_the_job_removes_are_set_again_when_it_has_ended(tmp_path: Path, end: str) -> None:
+    """Without them a later run could not tell an output that was made while nobody watched from one that it knows."""
+    removed, kept = tmp_path / "it's removed", tmp_path / "kept"
+    kept.write_text("as it was")
+    run_job(tmp_path, f"({end})", [removed, kept])
+    assert json.loads(removed.read_text()) == {"external_jobid": "ended"}
+    assert kept.read_text() == "as it was"
+
+
+def test_marks_are_set_while_the_job_runs_and_as_often_as_it_removes_them(tmp_path: Path) -> None:
+    """As a Snakemake does that has started another one for a job: both remove them."""
+    marker = tmp_path / "marker"
+    wait = f"for _ in $(seq 100); do [ -e {marker} ] && break; sleep 0.2; done; date +%s >> seen; rm {marker}"
+    files, _ = run_job(tmp_path, f"{wait}; {wait}; date +%s >> seen", [marker])
+    assert files.exit_status() == 0
+    assert json.loads(marker.read_text()) == {"external_jobid": "ended"}
+    times = list(map(int, (tmp_path / "seen").read_text().split()))
+    assert times[-1] - times[0] < 15
+
+
+def test_marks_are_not_set_any_more_once_the_status_can_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "marker"
+    command = tmp_path / "bin" / "mv"  # by which the status becomes visible, and whoever sees it removes the marks
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\n{shutil.which("mv")} "$@"\ncase "$*" in */ends/*) rm {marker} ;; esac\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    files, _ = run_job(tmp_path, "true", [marker])
+    assert files.exit_status() == 0
+    assert not marker.exists()
 
 
 def test_a_killed_job_records_nothing(tmp_path: Path) -> None:
@@ -57,7 +112,7 @@ def test_a_job_that_is_told_to_end_records_nothing(tmp_path: Path) -> None:
 
 def test_a_job_that_was_taken_back_does_nothing(tmp_path: Path) -> None:
     files = JobFiles(tmp_path / "logs of rule", tmp_path / "state", "it's $HOME.1")
-    files.state.mkdir()
+    files.status.parent.mkdir(parents=True)
     assert files.take_back()
     assert files.take_back()
     script = tmp_path / "x.sh"
@@ -77,13 +132,63 @@ def test_a_job_that_runs_again_forgets_its_first_status_and_keeps_its_log(tmp_pa
     """As after a requeue: the scheduler starts the same script once more."""
     files, _ = run_job(tmp_path, "echo run; test -e again || { touch again; exit 3; }")
     assert files.exit_status() == 3
-    subprocess.run(["bash", str(files.job_script)], check=True)
+    assert start(files).returncode == 0
     assert files.exit_status() == 0
     assert files.log.read_text() == "run\nrun\n"
 
 
+def test_the_same_script_under_another_id_does_nothing(tmp_path: Path) -> None:
+    """As when a submission was made twice, or is an array."""
+    files, _ = run_job(tmp_path, "echo run")
+    assert start(files, id="18").returncode == 1
+    assert files.log.read_text() == "run\n"
+    assert files.started_id() == "17"
+    assert files.exit_status() == 0
+
+
+def test_a_job_whose_run_has_removed_everything_does_nothing(tmp_path: Path) -> None:
+    files, _ = run_job(tmp_path, "echo run >> ../runs")
+    script = files.job_script.read_text()
+    shutil.rmtree(files.state)
+    assert subprocess.run(["bash", "-c", script], check=False, capture_output=True).returncode == 1
+    assert (tmp_path.parent / "runs").read_text() == "run\n"
+    (tmp_path.parent / "runs").unlink()
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_waited_for(tmp_path: Path, small_disk: Path) -> None:
+    """The status of a job that has ended is not lost because it could not be written at once, nor are its marks."""
+    marker = small_disk / "marker"
+    files = JobFiles(tmp_path / "logs", small_disk, "x")
+    files.status.parent.mkdir()
+    fill = f"dd if=/dev/zero of={small_disk}/fill bs=512 2>/dev/null"
+    script = tmp_path / "x.sh"
+    script.write_text(build_job_script("x", fill, tmp_path, files, markers=[marker]))
+    process = subprocess.Popen(["bash", str(script)])
+    wait_until((small_disk / "fill").exists)
+    time.sleep(3)
+    assert process.poll() is None
+    (small_disk / "fill").unlink()
+    process.wait(30)
+    assert files.exit_status() == 1
+    assert json.loads(marker.read_text()) == {"external_jobid": "ended"}
+    assert stat.S_IMODE(marker.stat().st_mode) == 0o666 & ~_get_umask()
+
+
+def _get_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_marks_whose_folder_is_gone_are_not_waited_for(tmp_path: Path) -> None:
+    files, _ = run_job(tmp_path, "true", [tmp_path / "gone" / "marker"])
+    assert files.exit_status() == 0
+
+
 def test_the_log_folder_may_have_vanished(tmp_path: Path) -> None:
     files = JobFiles(tmp_path / "logs", tmp_path / "state", "x")
+    files.status.parent.mkdir(parents=True)
     script = tmp_path / "x.sh"
     script.write_text(build_job_script("x", "echo done", tmp_path, files))
     subprocess.run(["bash", str(script)], check=True)

@@ -48,6 +48,13 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=1440,
         metadata={"help": "Minutes after which a job not heard of is given up, if its scheduler cannot be asked."},
     )
+    wait_for_scheduler: int = field(
+        default=60,
+        metadata={
+            "help": "Minutes to wait for a scheduler that takes no jobs, full or out of reach, while it has "
+            "none of this run; then the waiting jobs fail. As long as it has some, it is waited for."
+        },
+    )
 
 
 common_settings = CommonSettings(

@@ -1,68 +1,116 @@
-"""Jobs that an earlier run left with the scheduler: those that do what is needed now are taken over."""
+"""Jobs that earlier runs left with the scheduler: those that do what is needed now are taken over."""
 
-import hashlib
-import os
-import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
-from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from snakemake_executor_plugin_divvy.journal import Entry, Journal, Ticket
-from snakemake_executor_plugin_divvy.queue import Queue
-from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, Scheduler
-from snakemake_executor_plugin_divvy.submission import Phase, Submission
-
-
-def build_ticket(job: JobExecutorInterface, command: str, marker: str) -> Ticket:
-    """Return what a job is called in any run, a digest of what it does, and its marker.
-
-    `command` is the job's Snakemake call, without anything that only this run has, such as temporary folders.
-    """
-    key = " ".join(sorted(encode_target_jobs_cli_args(job.get_target_spec())))
-    words = re.sub(r"--attempt \d+", "", command).split()
-    code = [str(getattr(each, "shellcmd", "")) for each in (job if job.is_group() else [job])]
-    digest = hashlib.sha256("\0".join([*sorted(words), *code]).encode()).hexdigest()
-    return Ticket(key, digest, marker)
+from snakemake_executor_plugin_divvy.jobscript import JobFiles, show_path
+from snakemake_executor_plugin_divvy.journal import Entry, Journal
+from snakemake_executor_plugin_divvy.packs import Member
+from snakemake_executor_plugin_divvy.provenance import Ticket, does_the_same
+from snakemake_executor_plugin_divvy.schedulers import Scheduler
+from snakemake_executor_plugin_divvy.submissions import Queue
 
 
 class EarlierRuns:
     """The submissions that earlier runs left behind."""
 
-    def __init__(self, journal: Journal, queue: Queue, scheduler: Scheduler, logger: Any) -> None:
+    def __init__(
+        self,
+        workflow: Any,
+        journal: Journal,
+        queue: Queue,
+        scheduler: Scheduler,
+        logger: Any,
+        build_ticket: Callable[[Member], Ticket],
+        is_forced: Callable[[Member], bool],
+    ) -> None:
+        """`build_ticket` says what a job does, `is_forced` whether it has to run whatever there is."""
+        self.workflow = workflow
         self.journal, self.queue, self.scheduler, self.logger = journal, queue, scheduler, logger
+        self.held: dict[str, Entry] = {}  # submissions with jobs that were claimed
+        self.build_ticket, self.is_forced = build_ticket, is_forced
 
-    def claim(self, job: JobExecutorInterface, ticket: Ticket) -> Entry | None:
-        """Return the submission of an earlier run that does what this job does; one that does not is taken back."""
-        entry = self.journal.find(ticket.key)
-        if entry is None:
-            return None
-        # one without an id can only be kept if it has started
-        if self._does_the_same(entry, job, ticket) and not (entry.id is None and entry.files.take_back()):
-            return entry
-        if entry.id is not None:
-            self.logger.info(f"divvy: job {entry.id} of an earlier run does not do what is needed now")
-        submission = Submission([], entry.files, 0, entry.id or "", entry.time, Phase.LEFT)
-        self.queue.take_back([submission], SCHEDULERS.get(entry.scheduler, self.scheduler))
-        return None
+    def claim(self, member: Member) -> bool:
+        """Hand a job to the submission of an earlier run that holds it; return whether there is one.
 
-    def _does_the_same(self, entry: Entry, job: JobExecutorInterface, ticket: Ticket) -> bool:
-        """Whether a submission holds the very same job, made of inputs that have not changed since."""
-        is_same = any(each.digest == ticket.digest for each in entry.tickets)
-        return (
-            is_same
-            and entry.scheduler == self.scheduler.name
-            and all(_get_mtime(path) <= entry.time for path in job.input)
-        )
+        If it does not do what is needed now, it is canceled first, and the job submitted when it has gone.
+        """
+        while entry := self.journal.find(member.ticket.outputs):
+            if entry.id or entry.files.started_id() or not entry.files.take_back():
+                stale = not self._does_what_is_needed(entry, member)
+                self._announce(entry, member, stale)
+                self.held[entry.files.name] = entry
+                self.queue.adopt(entry, member, stale)
+                return True
+            self.journal.note_ended(entry.files)  # it was never submitted, or will find itself taken back
+        return False
+
+    def record_others(self, files: JobFiles) -> None:
+        """Have Snakemake record those jobs of a submission, which has ended, that it took for done when the run began.
+
+        They had ended before the rest of their pack, and so lately that they did not have the mark yet by which
+        Snakemake asks about them. With the mark, which they got since, the next run would make them again.
+        """
+        entry = self.held.pop(files.name, None)
+        if entry is None or len(entry.tickets) == 1:
+            return
+        dag, persistence = self.workflow.dag, self.workflow.persistence
+        done = {frozenset(map(str, job.output)): job for job in dag.jobs if not dag.needrun(job)}
+        persistence.deactivate_cache()
+        for left in entry.tickets:
+            job = done.get(frozenset(left.outputs))
+            if job is None or persistence.external_jobids(job) != ["ended"]:
+                continue
+            member = Member(SubmittedJobInfo(job), left)
+            member.ticket = self.build_ticket(member)
+            if self._is_same(left, member):
+                self.workflow.async_run(persistence.finished(job))
+
+    def _announce(self, entry: Entry, member: Member, stale: bool) -> None:
+        id, job = entry.id or entry.files.started_id() or "(id unknown)", member.job.jobid
+        member.info.external_jobid = id
+        if stale:
+            self.logger.info(f"divvy: job {id} of an earlier run does not do what is needed now; job {job} follows it")
+        else:
+            self.logger.info(f"divvy: job {job} is job {id} of an earlier run, log: {show_path(entry.files.log)}")
+
+    def _does_what_is_needed(self, entry: Entry, member: Member) -> bool:
+        outputs = set(member.ticket.outputs)
+        left = next(ticket for ticket in entry.tickets if outputs.intersection(ticket.outputs))
+        if entry.scheduler != self.scheduler.name or not self._is_same(left, member):
+            return False
+        member.ticket = replace(member.ticket, marker=left.marker)
+        status = entry.files.exit_status()
+        if status is None:
+            return True
+        return not self.is_forced(member) and (status != 0 or _has_all_outputs(member))
+
+    def _is_same(self, left: Ticket, member: Member) -> bool:
+        """Whether a job of an earlier run does the same as this one, perhaps in a later attempt."""
+        if does_the_same(left, member.ticket):
+            return True
+        attempt = member.job.attempt
+        if left.attempt == attempt:
+            return False
+        member.job.attempt = left.attempt
+        ticket = self.build_ticket(member)
+        if does_the_same(left, ticket):
+            member.ticket = ticket
+            return True
+        member.job.attempt = attempt
+        return False
 
 
-def get_marker(entry: Entry, key: str) -> str:
-    """Return the marker that an earlier run gave to a job."""
-    return next((ticket.marker for ticket in entry.tickets if ticket.key == key), "")
-
-
-def _get_mtime(path: Any) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
+def _has_all_outputs(member: Member) -> bool:
+    job = member.job
+    lasting = [
+        output
+        for each in (job if job.is_group() else [job])
+        for output in each.output
+        if output not in each.temp_output
+    ]
+    return all(Path(str(output)).exists() for output in lasting)

@@ -1,75 +1,68 @@
 """The executor: what Snakemake asks of a plugin, on top of the queue of submissions."""
 
 import asyncio
-import hashlib
+import math
 import os
-import shlex
 import signal
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
-from snakemake_interface_executor_plugins.executors.real import RealExecutor
-from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
-from snakemake_interface_executor_plugins.utils import format_cli_arg
 
-from snakemake_executor_plugin_divvy import compute_packages, packs, summary
-from snakemake_executor_plugin_divvy.earlier_runs import EarlierRuns, build_ticket, get_marker
-from snakemake_executor_plugin_divvy.jobscript import JobFiles, build_job_script, make_safe_name, read_tail
-from snakemake_executor_plugin_divvy.journal import Journal, Ticket
-from snakemake_executor_plugin_divvy.packs import Member, Pack
-from snakemake_executor_plugin_divvy.queue import Limits, Queue
+from snakemake_executor_plugin_divvy import checks, compute_packages, packs, provenance, summary
+from snakemake_executor_plugin_divvy.calls import JobCalls
+from snakemake_executor_plugin_divvy.earlier_runs import EarlierRuns
+from snakemake_executor_plugin_divvy.jobscript import JobFiles, make_safe_name, read_tail, show_path
+from snakemake_executor_plugin_divvy.journal import Journal
+from snakemake_executor_plugin_divvy.packs import Member
+from snakemake_executor_plugin_divvy.provenance import Ticket
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, choose_scheduler
 from snakemake_executor_plugin_divvy.schedulers.here import count_cores
-from snakemake_executor_plugin_divvy.submission import Phase, Submission
-from snakemake_executor_plugin_divvy.variables import IMPLICIT, build_variables, make_name
-from snakemake_executor_plugin_divvy.watch import Failure, Patience
+from snakemake_executor_plugin_divvy.submissions import Failure, Queue, Submission, Timing
+from snakemake_executor_plugin_divvy.variables import make_name
 
-BEGIN = time.time()  # when this process began, before it planned anything
-SHORTEST_POLL, LONGEST_POLL = 0.2, 2.0  # seconds between looks for exit-status files
 WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
-INLINE_FILES = 20  # files to wait for that fit on a command line
-# for the Snakemake of a job: its rule's `retries` are left to this process, which can ask for more memory; without a
-# limit on jobs per second it does not wait for that second to end
-ONCE = "--preemptible-rules --preemptible-retries 0"
-AT_ONCE = "--max-jobs-per-timespan 1000000/0s"
+FLUSH_SECONDS = 2.0  # seconds of checking ready jobs until those that are checked are queued
+FAILED_LOOKS = 100  # in a row, until an unexpected error ends the run
 
 
-class Executor(RemoteExecutor):
+class Executor(JobCalls):
     """Runs each job as a submission script of the chosen compute package."""
 
     def __init__(self, workflow: Any, logger: Any) -> None:
         # the base class starts to poll before it calls __post_init__
         self.queue: Queue | None = None
-        self.wake = threading.Event()
-        self.poll_seconds = SHORTEST_POLL
+        self.journal: Journal | None = None
+        self.wake_event = threading.Event()
+        self.times = Timing()
+        self.poll_seconds = self.times.poll
+        self.failed_looks = 0
         self.serial = 0
         self.batch: list[Member] = []
-        self.warned: set[str] = set()
+        self.batch_began = 0.0
         self.ended: list[summary.Ended] = []
         self.gone: list[SubmittedJobInfo] = []  # reported, but still in the list of the base class
         super().__init__(workflow, logger)
 
     def __post_init__(self) -> None:
-        """Load the compute package; any mistake in it ends the run before a job is started."""
+        """Load the compute package and check all there is to check; a mistake ends the run before a job is started."""
         settings = self.workflow.executor_settings
         try:
+            if complaints := checks.find_useless_options(self.workflow):
+                raise ValueError("; ".join(complaints))
             self.package = compute_packages.load_package(settings.config, settings.compute_package)
             self.scheduler = choose_scheduler(settings.scheduler, self.package.submission_command)
-        except (compute_packages.ComputeError, SchedulerError) as error:
+            if line := checks.find_array(self.package, self.scheduler):
+                raise ValueError(f"{self.package.template}: {line.strip()!r} makes an array of each job; remove it")
+            self._begin()
+        except (ValueError, SchedulerError) as error:
             self.shutdown()
             raise WorkflowError(f"divvy: {error}") from None
-        self.workdir = Path(self.workflow.workdir_init)
-        self.logdir = self.workdir / settings.logdir
-        self.run_name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-        self.journal = Journal(Path(self.workflow.persistence.path).absolute() / "divvy", self.run_name, BEGIN)
-        self.queue = self._build_queue()
-        self.earlier_runs = EarlierRuns(self.journal, self.queue, self.scheduler, self.logger)
         self.logger.info(
             f"divvy: compute package {self.package.name!r} of {self.package.config} "
             f"(scheduler: {self.scheduler.name}, template: {self.package.template})"
@@ -81,17 +74,41 @@ class Executor(RemoteExecutor):
                 "alone"
             )
 
+    def _begin(self) -> None:
+        """Check all jobs that are known, and begin the journal and the queue; ValueError says what is wrong."""
+        self.workdir = Path(self.workflow.workdir_init)
+        self.logdir = self.workdir / self.workflow.executor_settings.logdir
+        self.run_name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        root = Path(self.workflow.persistence.path).absolute() / "divvy"
+        self.checks = checks.JobChecks(self.package, self.scheduler, self.logdir, root / self.run_name, self.logger)
+        jobs = {id(job): job for job in map(self._get_submitted, self.dag.needrun_jobs()) if job is not None}
+        if complaints := self.checks.check_all(jobs.values()):
+            raise ValueError("\n    ".join(complaints))
+        self.journal = Journal(root, self.run_name)
+        for folder in self.journal.foreign:
+            self.logger.warning(f"divvy: {folder} is another user's: what runs there is not known here")
+        self.queue = self._build_queue()
+        self.earlier_runs = EarlierRuns(
+            self.workflow, self.journal, self.queue, self.scheduler, self.logger, self._build_ticket, self._is_forced
+        )
+
+    def _get_submitted(self, job: Any) -> Any:
+        """Return what is submitted for a job: itself, its group, or None if it runs here."""
+        return None if self.workflow.is_local(job.rule) else self.dag.get_job_group(job) or job
+
     def _build_queue(self) -> Queue:
-        lost = 60 * self.workflow.executor_settings.lost_after
+        settings, cores = self.workflow.executor_settings, math.inf
+        lost, outage = 60.0 * settings.lost_after, 60.0 * settings.wait_for_scheduler
         if self.scheduler.name == "here":
-            limits = Limits(cores=count_cores() if self.cores == "all" else int(self.cores))
-            patience = Patience(interval=SHORTEST_POLL, lost=lost)
+            cores = count_cores() if self.cores == "all" else int(self.cores)
+            self.times = Timing(query=self.times.poll, lost=lost, outage=outage)
         else:
-            interval = max(1.0, self.workflow.remote_execution_settings.seconds_between_status_checks)
-            limits = Limits()
-            patience = Patience(interval=interval, grace=self.workflow.execution_settings.latency_wait, lost=lost)
+            query = max(1.0, self.workflow.remote_execution_settings.seconds_between_status_checks)
+            latency = self.workflow.execution_settings.latency_wait
+            self.times = Timing(query=query, latency=latency, lost=lost, outage=outage)
+        assert self.journal is not None
         command = self.package.submission_command
-        return Queue(self, self.scheduler, command, self.journal, self.logger, limits, patience)
+        return Queue(self, self.scheduler, command, self.journal, self.logger, cores, self.times)
 
     # --- from Snakemake's jobs to the queue
 
@@ -99,119 +116,122 @@ class Executor(RemoteExecutor):
         """Run jobs. SIGTERM now ends the run like Ctrl-C: otherwise Snakemake would wait for what is in the queue."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self.batch_began = time.monotonic()
         super().run_jobs(jobs)
+        self._flush_batch()
+
+    def _flush_batch(self) -> None:
         assert self.queue is not None
         self.queue.add(self.batch)
-        self.batch = []
-        self.wake.set()
+        self.batch, self.batch_began = [], time.monotonic()
+        self.wake()
 
     def run_job(self, job: JobExecutorInterface) -> None:
-        """Check a job and queue it, or find it where an earlier run has submitted it."""
-        assert self.queue is not None
+        """Check a job and queue it, or find it where an earlier run has submitted it; a mistake fails it alone."""
+        assert self.journal is not None
+        marker = f"{self.run_name}-{job.jobid}-{job.attempt}"
+        member = Member(SubmittedJobInfo(job, external_jobid=marker), Ticket((), "", {}, job.attempt, marker))
+        self.report_job_submission(member.info, register_job=False)
         try:
-            self._check(job)
+            self.checks.check(job)
             unneeded = [] if job.is_group() else self.dag.get_unneeded_temp_files(job)
-            share = packs.get_share(job, unneeded)
-            command = self.format_job_exec(job).replace(str(self.workflow.sourcecache.runtime_cache_path), "")
-            ticket = build_ticket(job, command, f"{self.run_name}-{job.jobid}-{job.attempt}")
+            member.pack = packs.get_pack(job, unneeded)
+            member.ticket = self._build_ticket(member)
+            if folder := self.journal.find_elsewhere(member.ticket.outputs):
+                raise ValueError(f"another run, which still lives, has submitted a job for the same outputs: {folder}")
+            is_left = self.earlier_runs.claim(member)
         except (OSError, ValueError) as error:
-            raise WorkflowError(f"divvy: rule {job.name}: {error}") from None
-        left = self.earlier_runs.claim(job, ticket)
-        marker = get_marker(left, ticket.key) if left else ticket.marker
-        member = Member(SubmittedJobInfo(job, external_jobid=marker), Ticket(ticket.key, ticket.digest, marker), share)
-        self.report_job_submission(member.info, register_job=not left)
-        if left:
-            member.info.external_jobid = left.id
-            self.logger.info(
-                f"divvy: job {job.jobid} is job {left.id} of an earlier run, log: {_relative(left.files.log)}"
-            )
-            self.queue.adopt(left, member)
-        else:
+            self.report_failure(member, Failure("not submitted", str(error)))
+            return
+        if not is_left:
             self.batch.append(member)
+            if time.monotonic() > self.batch_began + FLUSH_SECONDS:
+                self._flush_batch()
 
-    def _check(self, job: JobExecutorInterface) -> None:
-        """Report what is wrong with a job's resources while nothing has been written."""
-        files = JobFiles(self.logdir / make_safe_name(job.name), self.journal.state, make_name([job]))
-        unset, unused = self.package.check(build_variables([job], files, self.scheduler))
-        self._warn_once(unset, "not set; directives using it are omitted, so the site's defaults apply")
-        unused = [name for name in unused if name.lower() not in IMPLICIT]
-        self._warn_once(unused, f"set as a resource, but not used by the template {self.package.template}")
+    def _build_ticket(self, member: Member) -> Ticket:
+        return provenance.build_ticket(member.job, self.common_call, self.workflow, member.ticket.marker)
 
-    def _warn_once(self, names: Iterable[str], message: str) -> None:
-        new = [name for name in names if name not in self.warned]
-        if new:
-            self.warned.update(new)
-            self.logger.warning(f"divvy: {', '.join(new)}: {message}")
+    def _is_forced(self, member: Member) -> bool:
+        """Whether a job has to run whatever there is; Snakemake itself forces those that are incomplete as well."""
+        settings = self.workflow.dag_settings
+        asked = {*settings.forcerun, *(self.dag.targetfiles if settings.forcetargets else ())}
+        files = {os.path.relpath(file) for file in asked}
+        jobs = member.job if member.job.is_group() else [member.job]
+        return any(
+            job.rule in self.dag.forcerules or not files.isdisjoint(map(os.path.relpath, job.output)) for job in jobs
+        )
 
-    # --- from jobs to the scripts of a submission
+    # --- what the queue needs
+
+    def wake(self) -> None:
+        """Let the next look come soon; called from any thread."""
+        self.wake_event.set()
 
     def write(self, members: list[Member]) -> JobFiles:
-        """Write the scripts of a submission."""
+        """Write the scripts of a submission, and mark the outputs of its jobs as not made yet."""
+        assert self.journal is not None
         jobs = [member.job for member in members]
         self.serial += 1
         unique = f"{self.run_name}-{self.serial}"
         files = JobFiles(self.logdir / make_safe_name(jobs[0].name), self.journal.state, f"{make_name(jobs)}.{unique}")
-        files.logs.mkdir(parents=True, exist_ok=True)
-        call = jobs[0] if len(jobs) == 1 else Pack(tuple(jobs))
-        last = "" if call.is_group() else AT_ONCE if len(jobs) == 1 else "--keep-going"
-        command = f"{self.format_job_exec(call)} {ONCE} {last}"
-        title = f"{jobs[0].name}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
-        files.job_script.write_text(build_job_script(title, command, self.workdir, files))
-        self.package.render(build_variables(jobs, files, self.scheduler), files.submission_script)
-        for job in jobs[1:]:  # each job of a pack has its log under its own name
-            (files.logs / f"{make_name([job])}.{unique}.log").symlink_to(files.log.name)
+        try:
+            self.write_scripts(jobs, files)
+            for job in jobs[1:]:  # each job of a pack has its log under its own name
+                (files.logs / f"{make_name([job])}.{unique}.log").symlink_to(files.log.name)
+            for member in members:
+                member.job.register(external_jobid=member.ticket.marker)
+        except (OSError, ValueError):
+            files.remove()
+            raise
         return files
 
-    def get_snakefile(self) -> str:
-        """Return the path of the Snakefile, quoted for the shell."""
-        return shlex.quote(str(super().get_snakefile()))
+    def prepare_again(self, member: Member) -> bool:
+        """Prepare a job for another submission; return False if another one of an earlier run holds it too."""
+        return not self.earlier_runs.claim(member)
 
-    def get_python_executable(self) -> str:
-        """Return the path of Python, quoted for the shell."""
-        return shlex.quote(super().get_python_executable())
-
-    def get_envvar_declarations(self) -> str:
-        """Return shell code that exports the variables that the workflow passes to its jobs."""
-        declarations = [f"{name}={shlex.quote(value)}" for name, value in self.envvars().items()]
-        return f"export {' '.join(declarations)} &&" if declarations else ""
-
-    def get_job_args(self, job: JobExecutorInterface, **kwargs: Any) -> str:
-        """Return the arguments of the job's call, without the controller's temporary folders."""
-        one_after_another = {"cores": job.threads} if isinstance(job, Pack) else {}
-        arguments = RealExecutor.get_job_args(self, job, **kwargs | one_after_another)
-        passing = str(self.workflow.sourcecache.runtime_cache_path)
-        wait_for = [str(file) for file in job.get_wait_for_files() if not str(file).startswith(passing)]
-        if len(wait_for) <= INLINE_FILES:
-            return f"{arguments} {format_cli_arg('--wait-for-files', wait_for)}"
-        text = "".join(f"{file}\n" for file in wait_for)
-        path = self.journal.state.parent / f"wait-for-{hashlib.sha256(text.encode()).hexdigest()[:16]}.txt"
-        path.write_text(text)
-        return f"{arguments} --wait-for-files-file {shlex.quote(str(path))}"
+    def is_recorded(self, member: Member) -> bool:
+        """Whether Snakemake has recorded the end of a job that was reported."""
+        return all(self.dag.finished(job) for job in (member.job if member.job.is_group() else [member.job]))
 
     # --- from the queue back to Snakemake
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Look after the jobs once; the queue reports those that have ended."""
         if self.queue:
-            changed = await asyncio.to_thread(self.queue.look)
-            self.poll_seconds = SHORTEST_POLL if changed else min(LONGEST_POLL, self.poll_seconds * 1.5)
+            changed = await asyncio.to_thread(self._look)
+            self.poll_seconds = self.times.poll if changed else min(self.times.longest_poll, self.poll_seconds * 1.5)
         gone = {id(info) for info in self.gone}
         self.gone.clear()
         for info in active_jobs:
             if id(info) not in gone:
                 yield info
 
+    def _look(self) -> bool:
+        """Let the queue look; an error that nobody expected ends the run only if it comes again and again."""
+        assert self.queue is not None
+        try:
+            changed = self.queue.look()
+        except Exception as error:
+            self.failed_looks += 1
+            if self.failed_looks == FAILED_LOOKS:
+                raise
+            if self.failed_looks == 1:
+                self.logger.warning(f"divvy: {type(error).__name__}: {error}; will try again", exc_info=True)
+            return False
+        self.failed_looks = 0
+        return changed
+
     async def sleep(self) -> None:
         """Wait for the next poll, or until there is something to do; without jobs, until there are some."""
         end = time.monotonic() + self.poll_seconds if self.queue else float("inf")
-        while time.monotonic() < end and not self.wake.is_set():
+        while time.monotonic() < end and not self.wake_event.is_set():
             await asyncio.sleep(WAKE_SECONDS)
-        self.wake.clear()
+        self.wake_event.clear()
 
     def report_success(self, member: Member, submission: Submission) -> None:
         """Report a job that has ended well."""
         self._note_end(member, "", submission)
-        if submission.phase is Phase.DONE and self.workflow.executor_settings.prune_logs:
+        if submission.exit == 0 and self.workflow.executor_settings.prune_logs:
             files = submission.files
             own = files.log.with_name(f"{make_name([member.job])}.{files.name.rpartition('.')[2]}.log")
             for path in (own, files.log, files.submission_script):
@@ -227,29 +247,33 @@ class Executor(RemoteExecutor):
         if submission:
             files = submission.files
             logs += [files.log, files.scheduler_log]
-            shown = [f"log: {_relative(files.log)}", f"submission script: {_relative(files.submission_script)}"]
+            paths = show_path(files.log), show_path(files.submission_script)
+            shown = [f"log: {paths[0]}", f"submission script: {paths[1]}"]
             if len(submission.members) > 1:
                 reason += f"; it ran in a pack of {len(submission.members)} jobs"
         for path in logs:
             if lines := read_tail(path):
-                shown += [f"last lines of {_relative(path)}:", *(f"    {line}" for line in lines)]
+                shown += [f"last lines of {show_path(path)}:", *(f"    {line}" for line in lines)]
         self.report_job_error(member.info, msg="\n    ".join([reason, *shown, ""]))
 
     def find_outcome(self, member: Member) -> str:
         """Tell what became of a job in a pack that has not ended well, from Snakemake's own markers.
 
-        Snakemake marks the outputs of a job that it starts as incomplete, and removes the mark when the job has ended;
-        until it starts they have the mark that was given to them here.
+        Snakemake marks the outputs of a job that it starts as incomplete, and removes the mark when the job has ended,
+        after which the job script sets its own; until it starts they have the mark that was given to them here.
         """
         persistence = self.workflow.persistence
         persistence.deactivate_cache()
-        if member.ticket.marker in persistence.external_jobids(member.job):
+        markers = persistence.external_jobids(member.job)
+        if member.ticket.marker in markers:
             return "waiting"
-        incomplete = self.workflow.async_run(persistence.incomplete(member.job))
+        incomplete = "ended" not in markers and self.workflow.async_run(persistence.incomplete(member.job))
         return "done" if not incomplete and all(Path(str(file)).exists() for file in member.job.output) else "started"
 
     def _note_end(self, member: Member, word: str, submission: Submission | None) -> None:
-        """Note the end of a job for the table."""
+        """Note the end of a job for the table, and that of its submission for who shared it."""
+        if submission:
+            self.earlier_runs.record_others(submission.files)
         self.gone.append(member.info)
         self.ended.append(summary.describe_end(member, word, submission))
 
@@ -257,23 +281,28 @@ class Executor(RemoteExecutor):
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Cancel all jobs that were submitted, including those that the polling thread holds at the moment."""
-        if self.queue is not None:
-            self.queue.cancel()
+        left = self.queue.cancel() if self.queue is not None else []
+        if left:
+            self.logger.error(
+                f"divvy: {len(left)} jobs were not seen to end and may still run: "
+                f"{', '.join(submission.name for submission in left)}; the next run takes care of them"
+            )
 
     def shutdown(self) -> None:
         """Stop polling at once, and tell what became of the jobs."""
         with self.lock:
             self.wait = False  # before waking: a poll that woke too early would sleep again, with nobody to wake it
-        self.wake.set()
+        self.wake()
         super().shutdown()
         if self.ended:
             ids = sorted({end.id for end in self.ended if end.id})
             usage = summary.read_slurm_usage(ids) if self.scheduler.name == "slurm" else {}
             self.logger.info("\n    ".join(["divvy: the jobs of this run", *summary.build_table(self.ended, usage)]))
-        if self.queue is not None:
-            self.journal.close(keep=any(end.word for end in self.ended))
-
-
-def _relative(path: Path) -> str:
-    """Return `path` relative to the current folder if it is inside."""
-    return os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)
+        if self.queue is not None and self.journal is not None:
+            self.queue.forget_recorded()
+            unneeded = self.journal.close(keep=any(end.word for end in self.ended))
+            if unneeded:
+                ids = [entry.id or "(id unknown)" for entry in unneeded]
+                self.logger.warning(
+                    f"divvy: {len(ids)} jobs of earlier runs, which nothing here needs, may still run: {' '.join(ids)}"
+                )

@@ -4,36 +4,67 @@ import ast
 import os
 import re
 import shlex
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 JOB_SCRIPT = """\
 #!/bin/bash
 # {title}
+write() {{  # a file, whole and (but for another umask) private; a full disk is waited for while somebody wants to know
+    local tries
+    for tries in {{1..120}}; do
+        (umask "${{3:-077}}" && echo "$2" > "$1.new") 2> /dev/null && mv -f "$1.new" "$1" && return
+        [ -d {state} ] || exit 1
+        sleep 5
+    done
+    exit 1
+}}
+mark() {{  # what has ended, again and again while the job runs: so that a later run asks if nobody else has seen it
+    trap '' TERM
+    local marker now over=""
+    until [ "$over" ]; do
+        now=$SECONDS
+        read -r -t {seconds} || [ $((SECONDS - now)) -gt 0 ] || over=yes  # no time has passed: it can read no more
+        for marker in {markers}; do  # which a Snakemake and those that it starts may remove more than once
+            [ -e "$marker" ] || ! [ -d "${{marker%/*}}" ] || write "$marker" {ended} "$(umask)"
+        done
+    done
+}}
 main() {{  # bash reads all of it before it runs, so that this file may be removed meanwhile
     trap 'exit 143' TERM  # told to end: the scheduler knows why, so no exit status is recorded
     unset SNAKEMAKE_PROFILE  # the job's own Snakemake runs it here and now
-    mkdir -p {state} {logs}
-    # whoever makes this file first decides: this job, or an executor that took it back before it started
-    date +%s > {start}."$HOSTNAME.$$"
-    ln {start}."$HOSTNAME.$$" {start} 2> /dev/null
-    rm -f {start}."$HOSTNAME.$$" {status}
-    if grep -q {taken_back} {start}; then exit 1; fi
-    (
-        cd {workdir} || exit
-        {command}
-    ) >> {log} 2>&1 < /dev/null
-    status=$?
-    # the executor relies on this file alone, so it has to appear whole
-    mkdir -p {state}
-    echo "$status $(date +%s)" > {status}.tmp && mv -f {status}.tmp {status}
+    local id={job_id} own={start}."$HOSTNAME.$$" status
+    id="${{id:--}}"
+    # whoever makes the start file first decides: this job, or an executor that took it back before it started
+    write "$own" "$(date +%s) $id $HOSTNAME $$"
+    if ! ln "$own" {start} 2> /dev/null && [ -e {start} ] && [ "$(cut -d ' ' -f 2 {start})" != "$id" ]; then
+        rm -f "$own"
+        exit 1  # taken back, or submitted twice; the same id means that the scheduler starts it again
+    fi
+    mv -f "$own" {start} 2> /dev/null
+    rm -f "$own" {status}
+    mkdir -p {logs}
+    {{
+        trap : TERM  # it ends after what it runs
+        (
+            cd {workdir} || exit
+            {command}
+        ) >> {log} 2>&1 < /dev/null
+    }} | mark
+    status=${{PIPESTATUS[0]}}
+    trap '' TERM  # from here on it has ended; who sees the exit status removes the marks
+    write {status} "$status $(date +%s)"
     exit "$status"
 }}
 main
 """
-TAKEN_BACK = "taken back"
+TAKEN_BACK = "taken-back"  # instead of a job's id in its start file
+MARK_SECONDS = 2  # how long a job that ended may go without the mark of that
+ENDED = '{"external_jobid": "ended"}'  # instead of a marker that a job has removed
 
-STATUS = ".status"  # the end of the name of each exit-status file
+ENDS = "ends"  # folder of exit-status files
 UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 PYTHON_LITERAL = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=\s|$)""", re.DOTALL)
 SHELL_WORD = re.compile(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""", re.DOTALL)
@@ -73,60 +104,104 @@ class JobFiles:
         return self.state / f"{self.name}.sh"
 
     @property
+    def inputs(self) -> Path:
+        """What the job waits for, if that is too much for its command line."""
+        return self.state / f"{self.name}.inputs"
+
+    @property
     def scheduler_log(self) -> Path:
         """What the submission script and the scheduler printed (LOGFILE)."""
         return self.state / f"{self.name}.scheduler.log"
 
     @property
     def start(self) -> Path:
-        """When the job started (seconds since 1970), or that it was taken back before."""
+        """When the job started (seconds since 1970), its id, host and process; or that it was taken back before."""
         return self.state / f"{self.name}.start"
 
     @property
     def status(self) -> Path:
-        """The job's exit status, and when it ended."""
-        return self.state / f"{self.name}{STATUS}"
+        """The job's exit status, and when it ended; in a folder of its own, which is listed again and again."""
+        return self.state / ENDS / self.name
 
     def exit_status(self) -> int | None:
         """Return the recorded exit status; None if there is none (yet)."""
-        status = _read_numbers(self.status)
+        status = _read_words(self.status)
         return int(status[0]) if status else None
 
     def times(self) -> tuple[float | None, float | None]:
         """Return when the job started and ended, as far as it has, in seconds since 1970."""
-        start, status = _read_numbers(self.start), _read_numbers(self.status)
-        return start[0] if start else None, status[1] if len(status) > 1 else None
+        start, status = _read_words(self.start), _read_words(self.status)
+        return float(start[0]) if start else None, float(status[1]) if len(status) > 1 else None
+
+    def started_id(self) -> str:
+        """Return the id that the scheduler has told to the job; "" if it has told none, or the job has not started."""
+        start = _read_words(self.start)
+        return start[1] if len(start) > 1 and start[1] not in ("-", TAKEN_BACK) else ""
 
     def take_back(self) -> bool:
         """Keep the job from starting; return whether it had not started yet."""
-        note = self.start.with_name(self.start.name + ".back")
         try:
-            note.write_text(TAKEN_BACK)
-            os.link(note, self.start)  # appears whole, or not at all
-        except OSError:
-            return not self.start.exists() or self.start.read_text() == TAKEN_BACK
-        finally:
-            note.unlink(missing_ok=True)
+            with self.start.open("x") as start:  # even if it stays empty it is not the job's
+                start.write(f"0 {TAKEN_BACK}\n")
+        except FileExistsError:
+            return not self.has_started()
+        except OSError:  # no file can be made here; then a job without its script does nothing either
+            with suppress(OSError):
+                self.job_script.unlink(missing_ok=True)
+            return not self.has_started()
         return True
 
+    def has_started(self) -> bool:
+        """Whether the job has started."""
+        return len(_read_words(self.start)) > 2
 
-def _read_numbers(path: Path) -> list[float]:
+    def remove(self, but_status: bool = False) -> None:
+        """Remove what the executor worked with, but for a note that the job was taken back, which it may still need."""
+        kept = [] if self.has_started() else [self.start]
+        kept += [self.status] if but_status else []
+        for path in (self.job_script, self.inputs, self.scheduler_log, self.start, self.status):
+            with suppress(OSError):
+                if path not in kept:
+                    path.unlink(missing_ok=True)
+
+
+def show_path(path: Path) -> str:
+    """Return a path as messages show it: relative to the current folder if it is inside."""
+    return os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Write a file that only this user can read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+def _read_words(path: Path) -> list[str]:
     try:
-        return [float(word) for word in path.read_text().split()]
-    except (OSError, ValueError):
+        return path.read_text().split()
+    except OSError:
         return []
 
 
-def build_job_script(title: str, command: str, workdir: Path, files: JobFiles) -> str:
-    """Return the text of the job script, which records log and exit status of `command` itself."""
+def build_job_script(
+    title: str, command: str, workdir: Path, files: JobFiles, job_variable: str = "", markers: Iterable[Path] = ()
+) -> str:
+    """Return the text of the job script, which records start, log and exit status of `command` itself.
+
+    `job_variable` names the variable in which a job finds its id, `markers` are files that Snakemake removes when a job
+    has ended.
+    """
     return JOB_SCRIPT.format(
         title=" ".join(title.split()),
+        job_id=f'"${job_variable}"' if job_variable else "",
+        markers=" ".join(shlex.quote(str(marker)) for marker in markers),
+        ended=shlex.quote(ENDED),
+        seconds=MARK_SECONDS,
         state=shlex.quote(str(files.state)),
         logs=shlex.quote(str(files.logs)),
         start=shlex.quote(str(files.start)),
         status=shlex.quote(str(files.status)),
         log=shlex.quote(str(files.log)),
-        taken_back=shlex.quote(TAKEN_BACK),
         workdir=shlex.quote(str(workdir)),
         command=quote_arguments(command),
     )

@@ -1,18 +1,18 @@
 """Packs: small jobs of one rule that share a submission.
 
-A job with the resource `pack: 25` takes 1/25 of a submission. The jobs of a pack run one after another, in one
-Snakemake process; each stays a job of its own for the Snakemake that submitted it.
+Up to 25 jobs with the resource `pack: 25` share one. The jobs of a pack run one after another, in one Snakemake
+process; each stays a job of its own for the Snakemake that submitted it. What became of each is seen from Snakemake's
+own marks on its outputs: they change with the outputs, whatever ends the process, as lines of a log would not.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-from snakemake_executor_plugin_divvy.journal import Ticket
+from snakemake_executor_plugin_divvy.provenance import Ticket
 
 SUMMED = {"runtime"}  # resources that add up when jobs run one after another; of the others the largest counts
 IGNORED = {"pack", "tmpdir", "mem", "disk"}  # the last two are text for people, derived from mem_mb and disk_mb
@@ -26,17 +26,16 @@ class Member:
     ----------
     info, ticket
         What Snakemake and the journal know it by.
-    share
-        The part of a submission that it takes.
-    tries, not_before
-        How many times its submission failed, and when it may be tried again (on the monotonic clock).
+    pack
+        How many such jobs share a submission.
+    tries
+        How many times its submission failed for an unknown reason.
     """
 
     info: SubmittedJobInfo
     ticket: Ticket
-    share: Fraction = Fraction(1)
+    pack: int = 1
     tries: int = 0
-    not_before: float = 0.0
 
     @property
     def job(self) -> JobExecutorInterface:
@@ -89,8 +88,8 @@ class Pack:
         return list(dict.fromkeys(str(file) for job in self.jobs for file in job.get_wait_for_files()))
 
 
-def get_share(job: JobExecutorInterface, unneeded_temp_files: Iterable[str]) -> Fraction:
-    """Return the part of a submission that a job takes; 1 if it cannot share.
+def get_pack(job: JobExecutorInterface, unneeded_temp_files: Iterable[str]) -> int:
+    """Return how many such jobs share a submission; 1 if it cannot share.
 
     Whether a job of a pack has ended well is seen from its outputs, so a job without outputs cannot share; nor can one
     whose outputs are removed as soon as they exist.
@@ -98,7 +97,7 @@ def get_share(job: JobExecutorInterface, unneeded_temp_files: Iterable[str]) -> 
     pack = 1 if job.is_group() else job.resources.get("pack", 1)
     if not isinstance(pack, int) or pack < 1:
         raise ValueError(f"the resource pack is {pack!r}; expected how many such jobs fill a submission, 1 or more")
-    return Fraction(1, pack) if pack > 1 and len(job.output) and not any(unneeded_temp_files) else Fraction(1)
+    return pack if pack > 1 and len(job.output) and not any(unneeded_temp_files) else 1
 
 
 def make_packs(members: Iterable[Member], most: int) -> list[list[Member]]:
@@ -106,9 +105,9 @@ def make_packs(members: Iterable[Member], most: int) -> list[list[Member]]:
     packs: list[list[Member]] = []
     open_packs: dict[object, list[Member]] = {}
     for member in members:
-        kind = _get_kind(member.job)
+        kind = (member.pack, _get_kind(member.job)) if member.pack > 1 else id(member)
         pack = open_packs.get(kind)
-        if pack is None or len(pack) >= most or sum(m.share for m in pack) + member.share > 1:
+        if pack is None or len(pack) >= min(most, member.pack):
             pack = open_packs[kind] = []
             packs.append(pack)
         pack.append(member)
@@ -129,7 +128,5 @@ def combine_resources(jobs: Sequence[JobExecutorInterface]) -> dict[str, int | s
 
 def _get_kind(job: JobExecutorInterface) -> object:
     """Return what the jobs of a pack have in common: everything but the sizes of their resources."""
-    if job.is_group():
-        return id(job)
     names = {n: None if isinstance(v, int | float) else v for n, v in job.resources.items() if n not in IGNORED}
     return job.name, job.attempt, job.threads, tuple(sorted(names.items(), key=str))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from snakemake_executor_plugin_divvy.packs import Member
-from snakemake_executor_plugin_divvy.schedulers.record import SchedulerError, run
-from snakemake_executor_plugin_divvy.submission import Submission
+from snakemake_executor_plugin_divvy.schedulers.record import CHUNK, SchedulerError, run
+from snakemake_executor_plugin_divvy.submissions import Submission
 
 BYTES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -39,7 +39,7 @@ def describe_end(member: Member, word: str, submission: Submission | None) -> En
     """Return the end of a job's attempt; `word` is why it failed, "" if it did not."""
     job, queued, ran = member.job, None, None
     if submission:
-        start, end = submission.files.times()
+        start, end = submission.final_times
         queued = max(0.0, start - submission.time) if start else None
         ran = (end - start) / len(submission.members) if start and end else None
     memory = job.resources.get("mem_mb")
@@ -70,9 +70,10 @@ def build_table(ended: Sequence[Ended], usage: dict[str, Usage]) -> list[str]:
 
 def read_slurm_usage(ids: Sequence[str]) -> dict[str, Usage]:
     """Return what Slurm's accounting knows about jobs; nothing where there is no accounting."""
-    command = ["sacct", "-n", "-P", "--format=JobID,MaxRSS,TotalCPU", "--jobs", ",".join(ids)]
+    command = ["sacct", "-n", "-P", "--format=JobID,MaxRSS,TotalCPU", "--jobs"]
+    chunks = [",".join(ids[first : first + CHUNK]) for first in range(0, len(ids), CHUNK)]
     try:
-        lines = run(command).stdout.splitlines()
+        lines = [line for chunk in chunks for line in run([*command, chunk]).stdout.splitlines()]
     except SchedulerError:
         return {}
     used: dict[str, Usage] = {}

@@ -21,12 +21,12 @@ def build_variables(jobs: Sequence[JobExecutorInterface], files: JobFiles, sched
     resources = {
         name.upper(): str(value)
         for name, value in combine_resources(jobs).items()
-        if not name.startswith("_") and value is not None and str(value) != "<TBD>"
+        if not name.startswith(("_", "update_file_")) and value is not None and str(value) != "<TBD>"
     }
     variables = resources | {
         "JOBNAME": _make_job_name(jobs),
         "LOGFILE": _make_log_path(files),
-        "CORES": str(jobs[0].threads),
+        "CORES": str(max(1, jobs[0].threads)),
         "CODE": f"bash {shlex.quote(str(files.job_script))}",
     }
     if "MEM_MB" in resources:

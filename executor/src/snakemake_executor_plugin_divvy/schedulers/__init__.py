@@ -4,7 +4,7 @@
 `here` runs jobs on this machine behind the same methods.
 """
 
-from snakemake_executor_plugin_divvy.schedulers.record import Scheduler, SchedulerError, State, States
+from snakemake_executor_plugin_divvy.schedulers.record import Refusal, Scheduler, SchedulerError, State, States
 from snakemake_executor_plugin_divvy.schedulers.table import SCHEDULERS, choose_scheduler
 
-__all__ = ["SCHEDULERS", "Scheduler", "SchedulerError", "State", "States", "choose_scheduler"]
+__all__ = ["SCHEDULERS", "Refusal", "Scheduler", "SchedulerError", "State", "States", "choose_scheduler"]

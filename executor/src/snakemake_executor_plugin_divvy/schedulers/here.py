@@ -31,7 +31,7 @@ class Here(Scheduler):
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        return f"{process.pid}.{_birth(process.pid)}"
+        return f"{process.pid}.{get_birth(process.pid)}"
 
     def states(self, ids: Sequence[str]) -> States:
         """Return RUNNING for the processes that are alive."""
@@ -47,12 +47,23 @@ class Here(Scheduler):
         _signal_groups(alive, signal.SIGKILL)
 
 
+def is_running(pid: int, birth: str) -> bool:
+    """Whether a process with this number and birth exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return get_birth(pid) == birth
+
+
 def count_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _birth(pid: int) -> str:
+def get_birth(pid: int) -> str:
     """Return when a process started, in the kernel's ticks, because process numbers are used again.
 
     A process that has ended and has not been waited for has no birth any more.
@@ -65,19 +76,12 @@ def _birth(pid: int) -> str:
 
 
 def _alive(job: str) -> bool:
-    pid = int(job.partition(".")[0])
+    pid, _, birth = job.partition(".")
     try:
-        ended, _ = os.waitpid(pid, os.WNOHANG)  # a child of ours has to be reaped
+        ended, _ = os.waitpid(int(pid), os.WNOHANG)  # a child of ours has to be reaped
         return ended == 0
     except ChildProcessError:
-        pass
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return job == f"{pid}.{_birth(pid)}"
+        return is_running(int(pid), birth)
 
 
 def _signal_groups(ids: Iterable[str], number: int) -> None:

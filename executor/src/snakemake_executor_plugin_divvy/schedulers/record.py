@@ -1,6 +1,7 @@
 """What a scheduler is: how to submit a script, ask about jobs, and cancel them.
 
-Job ids are text. A state that is not among a scheduler's `final` ones means that the job may still end well.
+Job ids are text, with the name of their cluster behind a semicolon if it is not the default one (Slurm's `101;other`).
+A state that is not among a scheduler's `final` ones means that the job may still end well.
 """
 
 import os
@@ -8,17 +9,36 @@ import pwd
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from itertools import groupby
 from pathlib import Path
 
-CHUNK = 100  # jobs per cancel command
+CHUNK = 500  # ids in one command: an argument has 128 KiB at most
 TIMEOUT = 60  # seconds that a scheduler may take to answer
+SUBMIT_TIMEOUT = 600  # the same for a submission: sbatch itself waits and tries again when its controller is busy
+# variables of the job in which this process runs: what it submits is no part of that job. What a scheduler's commands
+# need to find it, and what users set for them, is inherited.
+JOB_VARIABLES = re.compile(
+    r"SLURMD?_(?!CONF$|CLUSTERS$)|PMIX?_|SGE_(?!ROOT$|CELL$|CLUSTER_NAME$|QMASTER_PORT$|EXECD_PORT$)|LSB_|LS_(?!ROOT)"
+    r"|PBS_(?!CONF_FILE$|EXEC$|HOME$|SERVER$|DEFAULT$)|(JOB_ID|JOB_NAME|JOB_SCRIPT|NSLOTS|NHOSTS|NQUEUES|PE|PE_HOSTFILE"
+    r"|QUEUE|RESTARTED|REQUEST|ARC|REQNAME)$"
+)
 
 
 class SchedulerError(Exception):
     """A scheduler's command failed; the message has what it said."""
+
+
+class Refusal(Enum):
+    """Why a submission failed, as far as what the scheduler said tells."""
+
+    FULL = auto()  # as many jobs as a user may have: there will be room when some have ended
+    AWAY = auto()  # it does not answer, or asks to come again
+    REFUSED = auto()  # it will never take this job
+    UNKNOWN = auto()
 
 
 @dataclass(frozen=True)
@@ -70,7 +90,9 @@ def format_hm(minutes: int) -> str:
 def read_state_lines(text: str) -> States:
     """Return the states in lines `id|state|reason`; `-`, `None` and an exit code are not reasons.
 
-    >>> read_state_lines("7|CANCELLED by 0|None")
+    The first part of a heterogeneous job, `7+0`, runs its script and stands for all of it.
+
+    >>> read_state_lines("7+0|CANCELLED by 0|None")
     {'7': State(name='CANCELLED', reason='')}
     """
     states = {}
@@ -79,7 +101,7 @@ def read_state_lines(text: str) -> States:
         state, _, reason = rest.partition("|")
         if found and state.strip():
             known = not re.fullmatch(r"\s*(-|None|\d+:\d+|[\s|-]*)\s*", reason)
-            states[job.strip()] = State(state.split()[0], reason.strip(" |-") if known else "")
+            states[job.strip().removesuffix("+0")] = State(state.split()[0], reason.strip(" |-") if known else "")
     return states
 
 
@@ -87,15 +109,23 @@ def read_state_lines(text: str) -> States:
 class Scheduler:
     """A scheduler with commands to submit, query and cancel.
 
-    In the commands the word IDS stands for all ids as separate words, `IDS,` for all ids joined by commas, and USER for
-    the user's name.
+    In the commands the word IDS stands for ids as separate words, `IDS,` for ids joined by commas (many ids are shared
+    out among several commands), and USER for the user's name.
 
     Attributes
     ----------
     name, commands
         What it is called, and the submission commands that identify it.
     job_id
-        Pattern that finds the id in what a submission prints.
+        Pattern that finds the id in what a submission prints, and in a group `cluster` the name of its cluster.
+    job_variable
+        Variable in which a job finds its own id; "" if there is none.
+    clusters
+        Option before the name of a cluster, for queries and cancels of jobs that are not in the default one.
+    arrays
+        Pattern of options and directives that would make an array of one job.
+    full, away, refused
+        Patterns of what a failed submission says: see `Refusal`.
     query, states_in
         Command that lists the jobs in the queue, and the function that reads its output.
     forgotten
@@ -119,6 +149,12 @@ class Scheduler:
     name: str
     commands: tuple[str, ...]
     job_id: str = r"(\d+)"
+    job_variable: str = ""
+    clusters: str = ""
+    arrays: str = r"$^"
+    full: str = r"$^"
+    away: str = r"$^"
+    refused: str = r"$^"
     query: tuple[str, ...] = ()
     states_in: Callable[[str], States] = read_state_lines
     forgotten: str = r"$^"
@@ -141,13 +177,20 @@ class Scheduler:
 
     def submit(self, command: str, script: Path) -> str:
         """Submit `script` with the compute package's submission command and return the job's id."""
-        done = run(f"{command} {shlex.quote(str(script))}", shell=True)
+        env = {name: value for name, value in os.environ.items() if not JOB_VARIABLES.match(name)}
+        done = run(f"{command} {shlex.quote(str(script))}", shell=True, timeout=SUBMIT_TIMEOUT, env=env)
         if done.returncode:
             raise SchedulerError(_complaint(done))
         found = re.search(self.job_id, done.stdout, re.MULTILINE)
         if not found:
             raise SchedulerError(f"no job id in what {command!r} printed: {_complaint(done)}")
-        return found.group(1)
+        cluster = found.groupdict().get("cluster")
+        return f"{found.group(1)};{cluster}" if cluster else found.group(1)
+
+    def classify(self, error: SchedulerError) -> Refusal:
+        """Tell what a failed submission means for the job and for those after it."""
+        patterns = {Refusal.FULL: self.full, Refusal.AWAY: self.away, Refusal.REFUSED: self.refused}
+        return next((kind for kind, pattern in patterns.items() if re.search(pattern, str(error))), Refusal.UNKNOWN)
 
     def states(self, ids: Sequence[str]) -> States:
         """Return the states of the jobs that are known: one command for the queue, one for what it does not know."""
@@ -169,16 +212,30 @@ class Scheduler:
         return State(state.name, found.group(1)) if found else state
 
     def cancel_jobs(self, ids: Sequence[str]) -> None:
-        """Cancel jobs; those that have already ended are not an error."""
-        for first in range(0, len(ids), CHUNK):
-            run(_with_ids(self.cancel, ids[first : first + CHUNK]))
+        """Cancel jobs; SchedulerError with what was said if a command failed, as for jobs that have already ended."""
+        complaints = [_complaint(done) for _, done in self._run_for(self.cancel, ids) if done.returncode]
+        if complaints:
+            raise SchedulerError("; ".join(complaints))
 
     def _ask(self, command: Sequence[str], parse: Callable[[str], States], ids: Sequence[str]) -> States:
-        done = run(_with_ids(command, ids))
-        if done.returncode and not re.search(self.forgotten, done.stderr + done.stdout):
-            raise SchedulerError(_complaint(done))
         wanted = set(ids)
-        return {job: state for job, state in parse(done.stdout).items() if job in wanted}
+        states: States = {}
+        for cluster, done in self._run_for(command, ids):
+            if done.returncode and not re.search(self.forgotten, done.stderr + done.stdout):
+                raise SchedulerError(_complaint(done))
+            states |= {f"{job};{cluster}" if cluster else job: state for job, state in parse(done.stdout).items()}
+        return {job: state for job, state in states.items() if job in wanted}
+
+    def _run_for(
+        self, command: Sequence[str], ids: Sequence[str]
+    ) -> Iterator[tuple[str, subprocess.CompletedProcess[str]]]:
+        """Run a command for jobs, as often as they are too many or in several clusters; yield cluster and result."""
+        clusters = groupby(sorted(ids, key=_get_cluster), key=_get_cluster)
+        for cluster, jobs in ((cluster, [job.partition(";")[0] for job in group]) for cluster, group in clusters):
+            there = [command[0], self.clusters, cluster, *command[1:]] if cluster and self.clusters else command
+            chunk = CHUNK if any(word.startswith("IDS") for word in command) else len(jobs)
+            for first in range(0, len(jobs), chunk):
+                yield cluster, run(_with_ids(there, jobs[first : first + chunk]))
 
 
 @dataclass(frozen=True)
@@ -194,26 +251,45 @@ class Unknown(Scheduler):
         raise SchedulerError("their scheduler is not known to this plugin, so cancel by hand what is left of them")
 
 
-def run(command: str | Sequence[str], shell: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run a scheduler's command; SchedulerError if it does not exist or does not answer."""
+def run(
+    command: str | Sequence[str], shell: bool = False, timeout: float = TIMEOUT, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a scheduler's command; SchedulerError if it does not exist or does not answer.
+
+    It does not hear of Ctrl-C, lest nobody knows whether a submission that was interrupted has been made.
+    """
     try:
         return subprocess.run(
             command,
             shell=shell,
+            env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=TIMEOUT,
+            timeout=timeout,
+            start_new_session=True,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SchedulerError(str(error)) from error
 
 
+def _get_cluster(job: str) -> str:
+    return job.partition(";")[2]
+
+
 def _with_ids(command: Sequence[str], ids: Sequence[str]) -> list[str]:
-    values = {"IDS": list(ids), "IDS,": [",".join(ids)], "USER": [pwd.getpwuid(os.getuid()).pw_name]}
+    values = {"IDS": list(ids), "IDS,": [",".join(ids)], "USER": [_get_user()]}
     return [word for part in command for word in values.get(part, [part])]
+
+
+def _get_user() -> str:
+    """Return the name of the user whose jobs these are, whatever the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def _complaint(done: subprocess.CompletedProcess[str]) -> str:

@@ -20,7 +20,11 @@ from snakemake_executor_plugin_divvy.schedulers.record import (
     run,
 )
 
-ENDED_BY_SLURM = "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT"
+ENDED_BY_SLURM = "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED TIMEOUT"
+# what the submission commands of PBS and Torque say
+PBS_IS_FULL = r"would exceed .*limit on jobs|Maximum number of jobs|exceeds the queue limit"
+PBS_IS_AWAY = r"[Cc]onnect|Communication|Premature end|shutting down|[Tt]imed? ?out|busy|End of File|Expired credential"
+PBS_REFUSES = r"Unknown (queue|resource)|[Ii]llegal|[Uu]nauthorized|[Ii]nvalid|violates queue|not allowed|would exceed"
 PBS_ID = r"^(\d+(?:\.[\w.-]+)?)\s*$"  # alone on its line: a site's qsub may print notes before it
 
 # from patterns of state and reason to the words that messages use; the first that is found counts
@@ -62,27 +66,39 @@ SCHEDULERS: dict[str, Scheduler] = {
     "slurm": Scheduler(
         "slurm",
         commands=("sbatch",),
-        job_id=r"^(?:Submitted batch job )?(\d+)(?:;\S+| on cluster \S+)?\s*$",
-        query=("squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%r", "--jobs", "IDS,"),
-        forgotten="Invalid job id",
+        job_id=r"^(?:Submitted batch job )?(\d+)(?:(?:;| on cluster )(?P<cluster>\S+))?\s*$",
+        job_variable="SLURM_JOB_ID",
+        clusters="--clusters",
+        arrays=r"(^|\s)(-a[\s\d]|--array\b)",
+        full=r"(Assoc|QOS)\w*SubmitJob\w*Limit|[Tt]emporarily un(able|available)",
+        away=r"Unable to contact slurm|[Tt]imed out|[Cc]onnection|[Cc]ommunication|Zero Bytes|Munge|standby mode|"
+        r"Transport endpoint|Unexpected message|[Aa]uthenticat",
+        refused=r"[Ii]nvalid|configuration is not available|accounting/QOS policy|than permitted|Memory|not permitted|"
+        r"denied|unrecognized option|No partition",
+        query=("squeue", "--noheader", "--states=all", "--format=%i|%T|%r", "--user", "USER"),
         accounting=("sacct", "-X", "-n", "-P", "--format=JobIDRaw,State,Reason", "--jobs", "IDS,"),
         final=frozenset(ENDED_BY_SLURM.split()),
         pending="^(PENDING|REQUEUE|SPECIAL_EXIT)",
-        stuck="Partition(Time|Node)Limit|DependencyNeverSatisfied|BadConstraints|Held|held|Invalid|Assoc.*PerJob|"
-        "QOS.*(PerJob|NotAllowed)|NotAllowed|ReservationDeleted",
+        stuck="^PENDING.*(Partition(Time|Node)Limit|PartitionConfig|DependencyNeverSatisfied|BadConstraints|[Hh]eld|Invalid"
+        "|Assoc.*PerJob|QOS.*(PerJob|NotAllowed)|NotAllowed|ReservationDeleted)",
         cancel=("scancel", "IDS"),
     ),
     "grid_engine": Scheduler(
         "grid_engine",
         commands=("qsub",),
         job_id=r"^(?:Your job )?(\d+)(?: \(.*submitted)?\s*$",
+        job_variable="JOB_ID",
+        arrays=r"(^|\s)-t\s+\d",
+        full=r"[Oo]nly \d+ \w*\s*jobs are allowed",
+        away=r"commlib|qmaster|getaddrinfo|got (select|select\(\)) ",
+        refused=r"job rejected|unknown|[Ii]nvalid|denied|no suitable queues|does not exist",
         query=("qstat", "-xml", "-u", "USER"),
         states_in=read_qstat_xml,
         accounting=("sh", "-c", 'tail -n 100000 "$SGE_ROOT/${SGE_CELL:-default}/common/accounting"'),
         accounts_in=read_grid_engine_accounting,
         final=frozenset(["COMPLETED", "FAILED"]),
         pending="^[^E]*q",
-        stuck="^h|E",
+        stuck="^h.*q|E",
         explain=("qstat", "-j", "IDS,"),
         explanation=r"error reason.*\]:? *(?:error: )?(.*)",
         reasons=GRID_ENGINE_REASONS,
@@ -93,6 +109,11 @@ SCHEDULERS: dict[str, Scheduler] = {
         "lsf",
         commands=("bsub",),
         job_id=r"Job <(\d+)> is submitted",
+        job_variable="LSB_JOBID",
+        arrays=r"(^|\s)-J\s+\S*\[",
+        full=r"job threshold reached|[Jj]ob limit",
+        away=r"LSF is down|not responding|[Cc]onnection|[Cc]ommunication|time ?out|LSF library call|mbatchd",
+        refused=r"not submitted|aborted by esub",
         query=("bjobs", "-a", "-noheader", "-o", "jobid stat exit_code exit_reason pend_reason delimiter='|'", "IDS"),
         states_in=read_bjobs,
         forgotten="is not found|No (unfinished |matching )?job found",
@@ -108,6 +129,11 @@ SCHEDULERS: dict[str, Scheduler] = {
         "pbs",
         commands=("qsub",),
         job_id=PBS_ID,
+        job_variable="PBS_JOBID",
+        arrays=r"(^|\s)-J\s+\d+-",
+        full=PBS_IS_FULL,
+        away=PBS_IS_AWAY,
+        refused=PBS_REFUSES,
         query=("qstat", "-f", "IDS"),
         states_in=read_qstat_full,
         forgotten="Unknown Job Id|Job has finished",
@@ -124,6 +150,11 @@ SCHEDULERS: dict[str, Scheduler] = {
         "torque",
         commands=("qsub",),
         job_id=PBS_ID,
+        job_variable="PBS_JOBID",
+        arrays=r"(^|\s)-t\s+\d",
+        full=PBS_IS_FULL,
+        away=PBS_IS_AWAY,
+        refused=PBS_REFUSES,
         query=("qstat", "-f", "IDS"),
         states_in=read_qstat_full,
         forgotten="Unknown Job Id",
