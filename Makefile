@@ -1,7 +1,7 @@
 # make run     the demo project, from nothing to matrix and report, through `snakemake --profile divvy`
 # make test    the tests, in minutes      make check   lint and types      make demo   only the demo project's files
 # make test-all   all tests: whole runs, real schedulers, R and a browser too, where these are installed
-# make readers   extra packages for the tests of matrix formats and MultiQC
+# make readers   extra packages for the tests of matrix formats, MultiQC and SnapATAC2
 # make bench   counting compared with other tools on simulated reads
 # make bench-scale   collecting and normalizing cohorts of growing size
 # make bench-executors   this executor compared with others on a Slurm of its own
@@ -27,7 +27,7 @@ $(INSTALLED): requirements.lock pyproject.toml executor/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP_INSTALL) --require-hashes --requirement requirements.lock
 	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable . --editable executor
-	$(BIN)/python -c 'from divvy_coverage.counting import kernel; kernel.compile_ahead()'
+	$(BIN)/python -c 'from divvy_coverage.counting.kernel.load import get_walk; get_walk()'
 	@touch $@
 
 $(DEVELOPERS): requirements-dev.lock | $(INSTALLED)
@@ -50,15 +50,15 @@ run: $(INSTALLED) $(DEMO)
 test: $(DEVELOPERS)
 	$(PYTEST) -m "not slow"
 
-test-all: $(DEVELOPERS)
-	$(PYTEST)
+test-all: test
+	$(PYTEST) -m slow
 
-# what people open the results with and our environment lacks, for the tests that do so: anndata, MultiQC
+# what people open the results with or count with and our environment lacks: anndata, MultiQC, SnapATAC2
 readers: $(VENV)/readers/installed
 
 $(VENV)/readers/installed: tests/readers.lock | $(INSTALLED)
 	$(PYTHON) -m venv $(VENV)/readers
-	$(VENV)/readers/bin/python $(PIP_INSTALL) --require-hashes --requirement $<
+	$(VENV)/readers/bin/python $(PIP_INSTALL) --no-deps --require-hashes --requirement $<
 	@touch $@
 
 check: $(DEVELOPERS)
@@ -99,7 +99,7 @@ lock: $(INSTALLED)
 	$(COMPILE) pyproject.toml executor/pyproject.toml --extra workflow --group pyproject.toml:build \
 	  --no-emit-package snakemake-executor-plugin-divvy --output-file requirements.lock
 	$(COMPILE) --group pyproject.toml:dev --constraints requirements.lock --output-file requirements-dev.lock
-	$(COMPILE) tests/readers.in --output-file tests/readers.lock
+	$(COMPILE) tests/readers.in --override tests/readers.overrides --output-file tests/readers.lock
 
 clean:
 	rm -rf demo results logs .snakemake

@@ -18,6 +18,7 @@ LINES = {
     "collect raw csv.gz": ("#E69F00", [1, 0]),
     "collect norm csv.gz": ("#E69F00", [3, 3]),
     "summarize": ("#000000", [1, 0]),
+    "compare": ("#000000", [3, 3]),
     "measure_coverage.py": ("#56B4E9", [1, 0]),
     "collect raw parquet": ("#0072B2", [1, 0]),
     "collect norm parquet": ("#0072B2", [3, 3]),

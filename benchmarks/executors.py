@@ -4,37 +4,47 @@ Each executor runs the same workflow of jobs that do nothing, in turn, on a Slur
 started for it. The controller is the `snakemake` process that submits: its CPU time is its own and that of all commands
 it runs. Slurm's commands are counted by wrappers in the controller's PATH alone; jobs do not see them. The floor is what
 the jobs cost without any executor, for each job is a Snakemake of its own. Peers that are not installed are left out;
-`--install` puts each into a virtual environment of its own in the folder.
+`--install` puts each into a virtual environment of its own in the folder. With `--light`, jobs are stubs, and thousands
+of them show what the controller costs (light.py).
 """
 
 import argparse
 import contextlib
+import itertools
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import distributions
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-PLUGIN = HERE.parent / "executor"
-sys.path.insert(0, str(PLUGIN / "tests"))
+from light import BigSlurm, compare_light, light_executors
+from slurm_runs import (
+    COUNTED,
+    OURS,
+    SLURM_PLUGIN,
+    Executor,
+    OneHostSlurm,
+    cpus,
+    empty_queue,
+    environment,
+    install,
+    is_installed,
+    search_path,
+    versions,
+    wait,
+    write_wrappers,
+)
 
-from one_host_slurm import OneHostSlurm, search_path, unavailable
+from one_host_slurm import unavailable
 
-SITES = PLUGIN / "src" / "snakemake_executor_plugin_divvy" / "sites" / "divvy_config.yaml"
-COUNTED = ("sbatch", "squeue", "sacct", "scontrol")
-OTHERS = ("scancel", "sinfo", "sacctmgr", "srun", "sstat", "sprio", "sshare")
+LARGEST_PACK = 120
 TOGETHER = 25  # jobs of a pack or a group
 COMMON = ["--jobs", "300", "--latency-wait", "5"]
 SNAKEFILE = """\
@@ -55,11 +65,6 @@ JOB = """\
 input-output storage-local-copies software-deployment software-deployment-cache persistence sources source-cache
 --latency-wait 5 --scheduler ilp --default-resources base64//dG1wZGlyPXN5c3RlbV90bXBkaXI= --mode remote
 """
-WRAPPER = """\
-#!/bin/sh
-echo {name} >> {calls}
-PATH={path} exec {program} "$@"
-"""
 # the status command of cluster-generic, in the way of its examples, with as few processes as can be
 STATUS = """\
 #!/bin/sh
@@ -77,19 +82,6 @@ esac
 
 
 @dataclass(frozen=True)
-class Executor:
-    """An executor of Snakemake with its options; `peer` is the package it comes in, "" if it is ours."""
-
-    name: str
-    options: Callable[[Path], list[str]]  # takes the folder of the run
-    peer: str = ""
-
-    def python(self, folder: Path) -> Path:
-        """Return the Python that has it."""
-        return folder / self.peer / "bin" / "python" if self.peer else Path(sys.executable)
-
-
-@dataclass(frozen=True)
 class Result:
     """What one run did; times are in seconds."""
 
@@ -103,14 +95,13 @@ class Result:
 
 def executors() -> list[Executor]:
     """Return the executors; ours is the first."""
-    ours = ["--executor", "divvy", "--divvy-config", str(SITES), "--divvy-compute-package", "slurm"]
     grouped = ["--groups", "job=together", "--group-components", f"together={TOGETHER}", "--cores", "1"]
     submit = "sbatch --parsable --cpus-per-task={threads} --mem={resources.mem_mb} --time={resources.runtime}"
     generic = ["--executor", "cluster-generic", "--cluster-generic-cancel-cmd", "scancel"]
     return [
-        Executor("divvy", lambda folder: ours),
-        Executor(f"divvy, pack={TOGETHER}", lambda folder: [*ours, "--set-resources", f"job:pack={TOGETHER}"]),
-        Executor(f"divvy, groups of {TOGETHER}", lambda folder: [*ours, *grouped]),
+        Executor("divvy", lambda folder: OURS),
+        Executor(f"divvy, pack={TOGETHER}", lambda folder: [*OURS, "--set-resources", f"job:pack={TOGETHER}"]),
+        Executor(f"divvy, groups of {TOGETHER}", lambda folder: [*OURS, *grouped]),
         Executor(
             "cluster-generic",
             lambda folder: [
@@ -120,80 +111,19 @@ def executors() -> list[Executor]:
             ],
             "snakemake-executor-plugin-cluster-generic",
         ),
-        Executor("slurm", lambda folder: ["--executor", "slurm"], "snakemake-executor-plugin-slurm"),
+        Executor("slurm", lambda folder: ["--executor", "slurm"], SLURM_PLUGIN),
         Executor(
             "slurm, arrays",
             lambda folder: ["--executor", "slurm", "--slurm-array-jobs", "all"],
-            "snakemake-executor-plugin-slurm",
+            SLURM_PLUGIN,
         ),
     ]
-
-
-def install(folder: Path, package: str) -> None:
-    """Put a peer into an environment of its own that sees this one's packages, but not our plugin."""
-    python = folder / package / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", str(folder / package)], check=True)
-    inside = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = subprocess.run([python, "-c", inside], check=True, capture_output=True, text=True).stdout.strip()
-    # editable installations, such as ours, stand in .pth files, which are not read in a folder named by one
-    Path(site, "project.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", package], check=True
-    )
-
-
-def installed(folder: Path, executor: Executor) -> bool:
-    """Whether a peer is there, and Snakemake loads it."""
-    python = executor.python(folder)
-    return (
-        python.exists() and not subprocess.run([python, "-m", "snakemake", "--version"], capture_output=True).returncode
-    )
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a user: bytecode is kept, and nothing of Slurm's or divvy's is set."""
-    foreign = re.compile(r"SLURM_|DIVCFG$|SNAKEMAKE_|PYTHON(DONTWRITEBYTECODE|PATH)$")
-    return {name: value for name, value in os.environ.items() if not foreign.match(name)} | more
-
-
-def write_wrappers(folder: Path, calls: Path) -> None:
-    """Write wrappers of Slurm's commands that count, and take themselves out of the PATH that jobs inherit."""
-    folder.mkdir()
-    for name in (*COUNTED, *OTHERS):
-        if program := shutil.which(name, path=search_path()):
-            words = {"calls": str(calls), "path": search_path(), "program": program}
-            wrapper = folder / name
-            wrapper.write_text(WRAPPER.format(name=name, **{key: shlex.quote(word) for key, word in words.items()}))
-            wrapper.chmod(0o755)
 
 
 def busy() -> float:
     """Return the CPU time of everything on this machine so far."""
     user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
-
-
-def wait(process: subprocess.Popen[bytes], seconds: float) -> tuple[str, float]:
-    """Wait for a process, not longer than that; return how it ended, and its CPU time with its children's."""
-    late = threading.Event()
-
-    def end() -> None:
-        late.set()
-        os.killpg(process.pid, signal.SIGKILL)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
-    finally:
-        timer.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    said = f"not done after {seconds:g} s" if late.is_set() else f"exit status {process.returncode}"
-    return "ok" if process.returncode == 0 else said, usage.ru_utime + usage.ru_stime
 
 
 def run(executor: Executor, jobs: int, folder: Path, timeout: float) -> Result:
@@ -249,21 +179,6 @@ def floor(folder: Path, jobs: int, slots: int) -> Result:
     return Result(wall / jobs, cpu / jobs, machine / jobs)
 
 
-def cpus(slurm: OneHostSlurm) -> int:
-    """Return how many CPUs Slurm has, which are more than there are."""
-    return int(slurm.run("sinfo", "--noheader", "--format=%C").strip().rpartition("/")[2])
-
-
-def empty_queue(slurm: OneHostSlurm) -> None:
-    """Cancel what a run has left, and wait until nothing is in the queue."""
-    end = time.monotonic() + 120
-    while queue := slurm.queue():
-        if time.monotonic() > end:
-            raise SystemExit(f"jobs that do not leave the queue: {' '.join(queue)}")
-        slurm.run("scancel", "--user", str(os.geteuid()))
-        time.sleep(0.5)
-
-
 def table(results: Sequence[tuple[Executor, int, Result]], one: Result) -> str:
     """Return the results as a Markdown table; `one` is a job alone."""
     lines = [
@@ -290,54 +205,79 @@ def table(results: Sequence[tuple[Executor, int, Result]], one: Result) -> str:
     return "\n".join(lines)
 
 
-def versions(folder: Path, there: Sequence[Executor]) -> str:
-    """Return what was compared."""
-    names = {"snakemake", "snakemake-executor-plugin-divvy", "looper"} | {e.peer for e in there if e.peer}
-    paths = [sysconfig.get_path("purelib"), *(str(path) for path in folder.glob("*/lib/python*/site-packages"))]
-    found = {dist.name: dist.version for dist in distributions(path=paths) if dist.name in names}
-    slurm = subprocess.run(["sbatch", "--version"], capture_output=True, text=True).stdout.strip()
-    python = ".".join(map(str, sys.version_info[:3]))
-    return ", ".join([f"Python {python}", slurm, *(f"{name} {version}" for name, version in sorted(found.items()))])
+def select(executors: Sequence[Executor], folder: Path, only: str) -> list[Executor]:
+    """Return ours, and those of the others that are installed and whose names match a pattern."""
+    wanted = [e for number, e in enumerate(executors) if number == 0 or re.search(only, e.name)]
+    there = [executor for executor in wanted if is_installed(folder, executor)]
+    for executor in wanted:
+        if executor not in there:
+            print(f"left out, not installed (--install does it): {executor.name}", file=sys.stderr)
+    return there
+
+
+def compare(slurm: OneHostSlurm, sizes: Sequence[int], there: Sequence[Executor], folder: Path, timeout: float) -> str:
+    """Let all executors run all sizes in turn; return the table."""
+    one = floor(folder, min(sizes), cpus(slurm))
+    print(f"the jobs alone, {cpus(slurm)} at a time: {one.cpu:.2f} CPU s and {one.wall:.2f} s each", file=sys.stderr)
+    results = []
+    for jobs in sizes:
+        for executor in there:
+            result = run(executor, jobs, folder, timeout)
+            empty_queue(slurm)
+            results.append((executor, jobs, result))
+            print(f"{executor.name}, {jobs} jobs: {result}", file=sys.stderr)
+    return table(results, one)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("bench/executors"), help="for all files (%(default)s)")
+    parser.add_argument("--jobs", type=int, nargs="+", help="sizes of the workflow (50 200; --light: 10000 2000)")
+    parser.add_argument("--light", action="store_true", help="jobs are stubs: what thousands cost the controller")
+    parser.add_argument(
+        "--pack", type=int, nargs="+", help="jobs that share a submission, with --light, one for each size (100 1)"
+    )
+    parser.add_argument("--only", default="", help="only the executors whose names match this pattern, and ours")
+    parser.add_argument("--timeout", type=float, help="seconds for one run (900; --light: 7200)")
+    parser.add_argument("--install", action="store_true", help="install the peers' current versions into the folder")
+    args = parser.parse_args(argv)
+    if args.pack and max(args.pack) > LARGEST_PACK:
+        parser.error(
+            f"--pack {max(args.pack)}: jobs ask for a minute each, and this Slurm grants {LARGEST_PACK} minutes"
+        )
+    args.jobs = args.jobs or ([10_000, 2_000] if args.light else [50, 200])
+    args.pack = args.pack or [100, 1]
+    args.jobs *= len(args.pack) if args.light and len(args.jobs) == 1 else 1
+    args.timeout = args.timeout or (7200 if args.light else 900)
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: start Slurm, let all executors run in turn, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("bench/executors"), help="for all files (%(default)s)")
-    parser.add_argument("--jobs", type=int, nargs="+", default=[50, 200], help="sizes of the workflow (%(default)s)")
-    parser.add_argument("--only", default="", help="only the executors whose names match this pattern, and ours")
-    parser.add_argument("--timeout", type=float, default=900, help="seconds for one run (%(default)s)")
-    parser.add_argument("--install", action="store_true", help="install the peers' current versions into the folder")
-    args = parser.parse_args(argv)
+    args = parse(argv)
     for number in (signal.SIGINT, signal.SIGTERM):  # Slurm has to be stopped, also if this runs in the background
         signal.signal(number, signal.default_int_handler)
     if reason := unavailable():
         raise SystemExit(f"no Slurm can be started here: {reason}")
     folder = args.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [e for number, e in enumerate(executors()) if number == 0 or re.search(args.only, e.name)]
-    for package in dict.fromkeys(e.peer for e in wanted if e.peer and args.install):
+    candidates = light_executors(1)[1:] if args.light else executors()
+    for package in dict.fromkeys(
+        e.peer for e in candidates if e.peer and re.search(args.only, e.name) and args.install
+    ):
         install(folder, package)
-    there = [executor for executor in wanted if installed(folder, executor)]
-    for executor in wanted:
-        if executor not in there:
-            print(f"left out, not installed (--install does it): {executor.name}", file=sys.stderr)
-    results = []
+    there = select(candidates, folder, args.only)
     with contextlib.ExitStack() as stack:
-        slurm = stack.enter_context(OneHostSlurm(Path(tempfile.mkdtemp(prefix="slurm"))))
+        kind = BigSlurm if args.light else OneHostSlurm
+        slurm = stack.enter_context(kind(Path(tempfile.mkdtemp(prefix="slurm"))))
         stack.enter_context(slurm.default_place())  # jobs of the slurm executor do not hand on SLURM_CONF
         print(versions(folder, there), file=sys.stderr)
-        one = floor(folder, min(args.jobs), cpus(slurm))
-        print(
-            f"the jobs alone, {cpus(slurm)} at a time: {one.cpu:.2f} CPU s and {one.wall:.2f} s each", file=sys.stderr
-        )
-        for jobs in args.jobs:
-            for executor in there:
-                result = run(executor, jobs, folder, args.timeout)
-                empty_queue(slurm)
-                results.append((executor, jobs, result))
-                print(f"{executor.name}, {jobs} jobs: {result}", file=sys.stderr)
-    print(table(results, one))
+        if args.light:
+            cases = list(zip(args.jobs, itertools.cycle(args.pack)))
+            print(compare_light(slurm, cases, lambda each: select(each, folder, args.only), folder, args.timeout))
+        else:
+            print(compare(slurm, args.jobs, there, folder, args.timeout))
 
 
 if __name__ == "__main__":

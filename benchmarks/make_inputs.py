@@ -69,6 +69,7 @@ def alignments(number: int, where: tuple[np.ndarray, ...], rng: np.random.Genera
         "template": np.concatenate([length, -length]),
         "flag": np.concatenate([0x63 | duplicate, 0x93 | duplicate]),
         "mapq": np.tile(mapq, 2),
+        "name": np.tile(rng.permutation(pairs), 2),
     }
     order = np.lexsort((fields["position"], fields["contig"]))
     return {name: values[order] for name, values in fields.items()}
@@ -82,11 +83,12 @@ def records(fields: dict[str, np.ndarray], rng: np.random.Generator) -> Iterator
         number = len(fields["contig"][part])
         out = np.zeros(number, RECORD)
         for name, values in fields.items():
-            out[name] = values[part]
+            if name != "name":
+                out[name] = values[part]
         out["size"], out["mate_contig"], out["name_length"] = RECORD.itemsize - 4, out["contig"], 25
         out["operations"], out["bases"], out["cigar"] = 1, READ_LENGTH, READ_LENGTH << 4
         out["bin"] = 4681 + (out["position"] >> 14)
-        out["name"] = [b"A00519:1043:HM2KY%07d" % i for i in rng.integers(0, 10**7, number).tolist()]
+        out["name"] = [b"A00519:1043:HM2KY%07d" % i for i in fields["name"][part].tolist()]
         out["sequence"] = rng.choice(
             np.array([0x11, 0x12, 0x14, 0x18, 0x21, 0x22, 0x24, 0x28, 0x88, 0x84], np.uint8), (number, 25)
         )
@@ -114,8 +116,15 @@ def header() -> bytes:
     )
 
 
+def write_bed(path: Path, where: tuple[np.ndarray, np.ndarray, np.ndarray], more: str) -> None:
+    """Write regions with more columns."""
+    names = list(CONTIGS)
+    rows = zip(*(values.tolist() for values in where), strict=True)
+    path.write_text("".join(f"{names[c]}\t{s}\t{e}{more}\n" for c, s, e in rows))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Command line: write reads.bam, its index, regions.bed and regions.saf into a folder."""
+    """Command line: write reads.bam, its index, and the regions into a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--reads", type=int, default=20_000_000)
@@ -127,7 +136,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     where = regions(args.regions, rng)
     names = list(CONTIGS)
     rows = [(names[c], s, e) for c, s, e in zip(*(values.tolist() for values in where), strict=True)]
-    (args.out / "regions.bed").write_text("".join(f"{c}\t{s}\t{e}\n" for c, s, e in rows))
+    write_bed(args.out / "regions.bed", where, "")
+    others = np.random.default_rng(args.seed + 1)
+    for name in ("regions.2.bed", "regions.3.bed", "peaks.bed"):
+        write_bed(args.out / name, regions(args.regions, others), "")
+    write_bed(args.out / "tss.bed", regions(25_000, others), "\tgene\t0\t+")
     saf = "".join(f"r{i}\t{c}\t{s + 1}\t{e}\t+\n" for i, (c, s, e) in enumerate(rows))
     (args.out / "regions.saf").write_text("GeneID\tChr\tStart\tEnd\tStrand\n" + saf)
     (args.out / "genome.txt").write_text("".join(f"{n}\t{length}\n" for n, length in zip(names, LENGTHS, strict=True)))

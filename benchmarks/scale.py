@@ -31,9 +31,9 @@ from divvy_coverage.files import replacing
 from divvy_coverage.intervals.regions import read_regions
 
 PYTHON = shlex.quote(sys.executable)
-SUMMARIZE, COLLECT = (
+SUMMARIZE, COMPARE, COLLECT = (
     f"{PYTHON} {shlex.quote(str(HERE.parent / 'scripts' / name))}"
-    for name in ("summarize_coverage.py", "collect_coverage.py")
+    for name in ("summarize_coverage.py", "compare_samples.py", "collect_coverage.py")
 )
 DISTINCT = 1000  # samples with counts of their own
 ROUNDS = 3
@@ -140,12 +140,14 @@ def tasks(sizes: Sizes, folder: Path) -> Iterator[Task]:
 def our_tasks(
     question: str, size: int, folder: Path, regions: int, samples: int, formats: Mapping[str, Sequence[str]]
 ) -> Iterator[Task]:
-    """Yield summarize_coverage.py, whose tables collect_coverage.py reads, and the latter in some formats of each kind."""
+    """Yield summarize_coverage.py, whose tables the others read, compare_samples.py, and collect_coverage.py."""
     task = partial(Task, question, size=size, folder=folder, inputs=partial(make_cohort, folder, regions, samples))
     tables = f"--stats {samples}.stats.tsv --region-stats {samples}.region_stats.tsv.gz"
     inputs = f"--samples {samples}.tsv --regions regions.bed --coverage coverage {tables}"
     others = f"--pca {samples}.pca.tsv --correlation {samples}.correlation.tsv --summary {samples}.summary.json"
-    yield task("summarize", command=f"{SUMMARIZE} {inputs} {others}")
+    yield task("summarize", command=f"{SUMMARIZE} {inputs}")
+    stats = inputs.partition(" --region-stats")[0]
+    yield task("compare", command=f"{COMPARE} {stats} {others}")
     for kind, suffixes in formats.items():
         for suffix in suffixes:
             out = f"{samples}.matrix_{kind}.{suffix}"
@@ -173,7 +175,9 @@ def reads_tasks(size: int, each: int, regions: int, folder: Path) -> Iterator[Ta
     question, inputs = f"reads in {regions:,} regions", partial(make_reads, where, each, regions, size)
     task = partial(Task, question, size=size, folder=where, inputs=inputs)
     files = " ".join(f"{number}.bam" for number in range(size // each))
-    options = "--regions regions.bed --exclude-flags 0x904 --out counts.npy --stats counts.json"
+    options = (
+        "--regions regions.bed --unit reads --exclude-flags 0x904 --min-mapq 0 --out counts.npy --stats counts.json"
+    )
     yield task("measure_coverage.py", command=f"{OURS} --bam {files} {options}")
     programs = {"samtools view -c": "samtools view -c -F 0x904", "inflate (C)": shlex.quote(str(floor))}
     if not shutil.which("samtools"):
@@ -237,7 +241,7 @@ def write_counts(folder: Path, number: int) -> None:
     total = int(counts.sum())
     np.save(path, counts)
     description["counts"] = {"sum": total, "sha256": checksum(counts)}
-    description["statistics"] |= {"alignments": 3 * total, "counted": 2 * total, "in_regions": total, "frip": 0.5}
+    description["statistics"] |= {"usable": 2 * total, "alignments": 3 * total, "in_regions": total, "frip": 0.5}
     with replacing(description_path) as temporary:
         temporary.write_text(json.dumps(description, indent=1))
 

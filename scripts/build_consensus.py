@@ -10,7 +10,7 @@ from pathlib import Path
 
 from divvy_coverage.command_line import run, warn
 from divvy_coverage.errors import UserError
-from divvy_coverage.files import write_if_changed
+from divvy_coverage.files import check_outputs, write_if_changed
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.peaks.consensus import build_consensus
 from divvy_coverage.peaks.contig_lengths import read_contig_lengths
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: build the consensus regions of the samples of a table."""
     args = _parser().parse_args(argv)
+    check_outputs(args.out, args.support)
     blacklist = read_regions(args.blacklist) if args.blacklist else None
     lengths = read_contig_lengths(args.lengths) if args.lengths else None
     samples = read_samples(args.samples)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from divvy_coverage.command_line import add_cohort_options, run
+from divvy_coverage.files import check_outputs
 from divvy_coverage.matrix.collecting import collect_coverage, write_matrix
 from divvy_coverage.matrix.formats import WRITERS, find_writer
 from divvy_coverage.matrix.normalization import METHODS
@@ -30,7 +31,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: collect the samples of a table."""
     args = _parser().parse_args(argv)
-    find_writer(args.out)  # a format that does not exist is an error before anything is read
+    find_writer(args.out)  # a format that does not exist, and a file that cannot be written, are errors at once
+    check_outputs(args.out)
     method = args.normalization if args.kind == "norm" else "none"
     matrix = collect_coverage(args.samples, args.regions, args.coverage, args.stats, args.region_stats, method)
     write_matrix(matrix, args.out)

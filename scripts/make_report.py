@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from divvy_coverage.command_line import run
+from divvy_coverage.files import check_outputs
 from divvy_coverage.report.data import read_run
 from divvy_coverage.report.multiqc import write_content
 from divvy_coverage.report.page import write_page
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--pictures", type=Path, required=True, help="folder for <region set>.{frip,correlation,pca}.{svg,png}")
     add("--multiqc", type=Path, required=True, help="folder for MultiQC's custom content")
     args = parser.parse_args(argv)
+    check_outputs(args.out, args.pictures / "any", args.multiqc / "any")
     report = read_run(args.results, args.region_sets, args.label)
     write_pictures(report, args.pictures)
     write_content(report, args.multiqc)

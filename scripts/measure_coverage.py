@@ -1,7 +1,7 @@
-"""Count the alignments of one sample in every region.
+"""Count the alignments of one sample in every region of one or more region sets, in one pass over its files.
 
-Writes the counts (.npy, int32, region order) and their description (.json): the region set, what was counted, the
-alignment files, and the statistics.
+Writes for each region set the counts (.npy, int32, region order) and their description (.json): the region set, what
+was counted, the alignment files, and the statistics. If asked for, writes the counts in bins of the genome.
 """
 
 import argparse
@@ -9,67 +9,81 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from divvy_coverage.alignments.headers import are_paired
 from divvy_coverage.command_line import run, warn
-from divvy_coverage.counting.count import count_alignments
-from divvy_coverage.counting.definition import FLAG_BITS, MODES, Counting
-from divvy_coverage.counting.sample_files import describe, to_int32, write_sample
-from divvy_coverage.counting.statistics import MITOCHONDRIAL_CONTIGS
-from divvy_coverage.intervals.contigs import ABSENT_CONTIGS
-from divvy_coverage.intervals.regions import describe_duplicates, read_regions
-from divvy_coverage.intervals.start_sites import NO_START_SITES
+from divvy_coverage.counting.count import count_sample
+from divvy_coverage.counting.options import add_counting_options, get_settings
+from divvy_coverage.counting.origin import check_unchanged, describe_files, get_mitochondrial_contigs
+from divvy_coverage.counting.passes import Wanted
+from divvy_coverage.counting.presets import check_shift, resolve_counting
+from divvy_coverage.counting.writing import write_counted
+from divvy_coverage.errors import UserError
+from divvy_coverage.files import check_outputs
+from divvy_coverage.intervals.regions import describe_duplicates, join_regions, read_regions
+from divvy_coverage.intervals.start_sites import NO_START_SITES, read_start_sites
 from divvy_coverage.progress import show_progress
 
 
 def _parser() -> argparse.ArgumentParser:
-    default = Counting()
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--bam", type=Path, nargs="+", required=True, help="alignments of the sample: BAM, CRAM or SAM")
-    add("--regions", type=Path, required=True, help="regions: BED-like, plain, gzip or bgzip")
-    add("--mode", choices=MODES, default=default.mode, help="what one count is (%(default)s)")
-    exclude_help, require_help = "SAM flags to exclude (%(default)s)", "SAM flags to require (%(default)s)"
-    add("--exclude-flags", type=_parse_flags, metavar="FLAGS", default=default.exclude_flags, help=exclude_help)
-    add("--require-flags", type=_parse_flags, metavar="FLAGS", default=default.require_flags, help=require_help)
-    add("--min-mapq", type=int, default=default.min_mapq, help="minimum mapping quality (%(default)s)")
-    shift_help = "shift of insertions by strand, bp (%(default)s)"
-    add("--shift", type=int, nargs=2, default=default.shift, metavar=("FORWARD", "REVERSE"), help=shift_help)
-    absent_help = "what to do about regions on contigs that a header lacks (%(default)s)"
-    add("--absent-contigs", choices=ABSENT_CONTIGS, default=default.absent_contigs, help=absent_help)
-    mitochondrial_help = "mitochondrial contigs (%(default)s)"
-    add("--mitochondrial-contigs", nargs="*", default=[*MITOCHONDRIAL_CONTIGS], help=mitochondrial_help)
+    add("--bam", type=Path, nargs="+", required=True, help="alignments: BAM, CRAM, SAM, fragments, BEDPE or tagAlign")
+    add("--regions", type=Path, nargs="+", required=True, help="region sets: BED-like, plain, gzip or bgzip")
+    add_counting_options(parser)
+    add("--blacklist", type=Path, help="regions (BED-like): what overlaps one is not counted")
+    add("--peaks", type=Path, nargs="+", help="peaks of the sample (BED-like), for the fraction in them")
+    add("--mitochondrial-contigs", nargs="*", help="mitochondrial contigs, for the statistics (the usual names)")
     add("--tss", type=Path, help="BED with strands: transcription start sites, for a profile of insertions around them")
     add("--reference", type=Path, help="reference genome (FASTA), for CRAM files that do not carry their own")
     add("--threads", type=int, default=1, help="threads for a BAM file (%(default)s)")
-    add("--out", type=Path, required=True, help="counts to write: .npy, or BED with a column of counts")
-    add("--stats", type=Path, required=True, help="statistics to write (.json)")
+    add("--out", type=Path, nargs="+", required=True, help="counts to write: .npy, or BED with a column of counts")
+    add("--stats", type=Path, nargs="+", required=True, help="statistics to write (.json)")
+    add("--bins", type=Path, help="counts in bins of the genome to write (.arrow)")
+    add("--bin-size", type=int, default=50, metavar="BP", help="width of these bins (%(default)s)")
     return parser
 
 
-def _parse_flags(text: str) -> int:
-    """Parse SAM flags: decimal, or hexadecimal with 0x."""
-    flags = int(text, 0)
-    if not 0 <= flags <= FLAG_BITS:
-        raise argparse.ArgumentTypeError(f"expected SAM flags, 0 to {FLAG_BITS} (0x{FLAG_BITS:X}), found {text}")
-    return flags
+def check_numbers(args: argparse.Namespace) -> None:
+    """Raise UserError unless there are as many outputs of each kind as region sets, and bins have a width."""
+    for name in ("out", "stats"):
+        if (given := len(getattr(args, name))) != len(args.regions):
+            raise UserError(f"--{name}: expected one file for each of {len(args.regions)} region sets, found {given}")
+    if args.bin_size < 1:
+        raise UserError(f"--bin-size: expected a width of at least 1 bp, found {args.bin_size}")
+
+
+def read_wanted(args: argparse.Namespace) -> Wanted:
+    """Return what to count."""
+    counting = resolve_counting(args.assay, get_settings(args), are_paired(args.bam))
+    check_shift(get_settings(args), counting, args.tss is not None)
+    region_sets = []
+    for path in args.regions:
+        region_sets.append(read_regions(path))
+        if warning := describe_duplicates(region_sets[-1], path):
+            warn(warning)
+    return Wanted(
+        region_sets,
+        counting,
+        read_regions(args.blacklist) if args.blacklist else None,
+        read_start_sites(args.tss) if args.tss else NO_START_SITES,
+        join_regions([read_regions(path) for path in args.peaks]) if args.peaks else None,
+        get_mitochondrial_contigs(args.mitochondrial_contigs),
+        args.bin_size if args.bins else None,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: count one sample."""
     args = _parser().parse_args(argv)
-    filters = (args.exclude_flags, args.require_flags, args.min_mapq)
-    counting = Counting(args.mode, *filters, tuple(args.shift), args.absent_contigs)
-    regions = read_regions(args.regions)
-    if warning := describe_duplicates(regions, args.regions):
-        warn(warning)
-    sites = args.tss or NO_START_SITES
+    check_numbers(args)
+    check_outputs(*args.out, *args.stats, *([args.bins] if args.bins else []))  # before hours of counting
+    wanted = read_wanted(args)
+    sources = (args.bam, args.peaks or [], args.tss, args.reference)
+    files = describe_files(*sources)
     with show_progress(args.bam) as progress:
-        totals, tally = count_alignments(
-            args.bam, regions, counting, sites, args.reference, args.threads, progress, warn
-        )
-    counts = to_int32(totals, args.bam[0])
-    statistics = tally.describe(args.mitochondrial_contigs, with_profile=args.tss is not None)
-    description = describe(args.bam, regions, counting, counts, statistics)
-    write_sample(args.out, args.stats, counts, description, regions)
+        counted = count_sample(args.bam, wanted, args.reference, args.threads, progress, warn)
+    check_unchanged(files, describe_files(*sources))
+    write_counted(files, wanted, counted, list(zip(args.out, args.stats, strict=True)), args.bins)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,15 @@ The folder gets its own configuration and sample sheet to edit; workflow and pro
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from divvy_coverage.command_line import run
-from divvy_coverage.errors import UserError
+from divvy_coverage.errors import OutputError, UserError
+from divvy_coverage.files import explain_unwritable, replacing
 from divvy_coverage.installation import find_folder
 
 SNAKEFILE = """\
@@ -21,6 +24,7 @@ rule default:
     input:
         rules.all.input,
 """
+FOLDERS = ("workflow", "config", "config/pep")  # that a project has
 SHEET = "sample_name,group,bam\n"
 PROJECT_CONFIG = "pep_version: 2.1.0\nsample_table: samples.csv\n"
 
@@ -37,17 +41,34 @@ def get_files() -> dict[str, str]:
 
 
 def make_project(folder: Path) -> None:
-    """Write a new project into `folder`; raises UserError instead of overwriting."""
+    """Write a new project into `folder`, or nothing; raises UserError instead of overwriting, and if it cannot."""
     files = get_files()
     links = {"workflow/divvy-coverage": find_folder("workflow"), "divvy": find_folder("profiles") / "divvy"}
-    if existing := [name for name in [*files, *links] if (folder / name).exists()]:
+    if existing := [name for name in [*files, *links] if os.path.lexists(folder / name)]:
         raise UserError(f"{folder}: expected a new folder, found {', '.join(existing)}; choose another folder")
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    for name, target in links.items():
-        (folder / name).symlink_to(target)
+    folders = [each for each in (folder, *(folder / name for name in FOLDERS)) if not each.exists()]
+    try:
+        for name, text in files.items():
+            with replacing(folder / name) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        for name, target in links.items():
+            _link(folder / name, target)
+    except OutputError:
+        for name in (*files, *links):
+            with suppress(OSError):
+                (folder / name).unlink()
+        for each in reversed(folders):
+            with suppress(OSError):
+                each.rmdir()
+        raise
+
+
+def _link(path: Path, target: Path) -> None:
+    """Make a link; OutputError if it cannot be made."""
+    try:
+        path.symlink_to(target)
+    except OSError as error:
+        raise explain_unwritable(path, error) from error
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Record what results were made from: versions, configuration, samples, region sets, command line and date.
+"""Record what results were made from: versions, configuration, what was counted, samples, region sets, command, date.
 
 The report shows it; no other result has a date.
 """
@@ -21,21 +21,25 @@ from divvy_coverage.files import replacing
 
 COMMAND = "DIVVY_COVERAGE_COMMAND"  # environment variable with the command line of the run
 SOFTWARE = (
-    *("altair", "deflate", "h5py", "isal", "looper", "numba", "numpy", "pandas", "peppy", "pyarrow", "pysam"),
-    *("scipy", "snakemake"),
+    *("altair", "deflate", "h5py", "isal", "llvmlite", "looper", "numba", "numpy", "pandas", "peppy", "pyarrow"),
+    *("pysam", "scipy", "snakemake"),
 )
 
 
-def describe_run(config: Mapping[str, Any], command: str, samples: Path, regions: Sequence[Path]) -> dict[str, Any]:
+def describe_run(
+    config: Mapping[str, Any], counting: Mapping[str, Any], command: str, samples: Path, regions: Sequence[Path]
+) -> dict[str, Any]:
     """Return what determines a run's results, and when and how it was started.
 
-    `config` has every default filled in; `samples` is the sample table and `regions` are the region sets, as used.
+    `config` has every default filled in, and `counting` those of the assay, too; `samples` is the sample table and
+    `regions` are the region sets, as used.
     """
     return {
         "version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "config": dict(config),
+        "counting": dict(counting),
         "samples_sha256": compute_sha256(samples),
         "region_sets": {path.name.removesuffix(".bed"): compute_sha256(path) for path in regions},
         "software": {"python": platform.python_version(), **find_versions(SOFTWARE)},
@@ -63,12 +67,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--config", type=json.loads, required=True, help="the configuration with all its keys (JSON)")
+    add("--counting", type=Path, help="what was counted, with the defaults of the assay (.json)")
     add("--samples", type=Path, required=True, help="sample table")
     add("--regions", type=Path, nargs="+", required=True, help="region sets, <name>.bed")
     add("--command", default=os.environ.get(COMMAND, ""), help=f"command line of the run (default: ${COMMAND})")
     add("--out", type=Path, required=True, help="record to write (.json)")
     args = parser.parse_args(argv)
-    record = describe_run(args.config, args.command, args.samples, args.regions)
+    counting = json.loads(args.counting.read_bytes()) if args.counting else {}
+    record = describe_run(args.config, counting, args.command, args.samples, args.regions)
     with replacing(args.out) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -1,6 +1,9 @@
 """Fixtures for all tests."""
 
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,7 +13,10 @@ from hypothesis import settings
 from divvy_coverage.demo.files import write_project
 from helpers import BIN, DATA, need
 
-settings.register_profile("ci", derandomize=True)  # the same examples each time
+# a loaded machine is no mistake; in CI, the same examples each time
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("default")
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
@@ -32,6 +38,14 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def bedtools() -> str:
+    """The program."""
+    path = shutil.which("bedtools")
+    need(path is not None, "bedtools", "no bedtools in PATH, with which counts are compared")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo project with its default size; not to be changed."""
     folder = tmp_path_factory.mktemp("demo")
@@ -45,3 +59,16 @@ def readers() -> Path:
     folder = BIN.parent / "readers" / "bin"
     need((folder / "python").exists(), "readers", "make readers installs it")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 64 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], capture_output=True, text=True, check=False
+    )
+    need(not done.returncode, "mount", f"no file system can be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)

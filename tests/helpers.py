@@ -27,7 +27,11 @@ SNAKEFILE = CLONE / "workflow" / "Snakefile"
 DATA = Path(os.environ.get("DIVVY_COVERAGE_DATA", CLONE.parent / "shared" / "data")).resolve()
 REQUIRED = os.environ.get("DIVVY_COVERAGE_REQUIRE", "").split()
 BIN = Path(sys.executable).parent
+NOTHING = "Nothing to be done"  # as Snakemake says it
 MATRIX = "results/matrix/peaks.matrix_raw.csv.gz"  # of a tiny project; much faster than all that a run makes
+
+READS = {"unit": "reads", "min_mapq": 0, "exclude_contigs": []}  # what most tests count
+READS_OPTIONS = ["--unit", "reads", "--min-mapq", "0", "--exclude-contigs"]
 
 # name, flag, contig, 0-based start, CIGAR, mapping quality
 Read = tuple[str, int, str, int, str, int]
@@ -111,8 +115,9 @@ def link_profile(folder: Path) -> None:
 
 
 def write_config(folder: Path, pep: str | Path, beds: Mapping[str, str | Path], **sections: Any) -> None:
-    """Write config/config.yaml of a project in `folder`."""
+    """Write config/config.yaml of a project in `folder`, which counts reads unless it says otherwise."""
     config = {"pep": str(pep), "regions": {name: {"bed": str(bed)} for name, bed in beds.items()}, **sections}
+    config["counting"] = READS | sections.get("counting", {})
     path = folder / "config" / "config.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(config))
@@ -170,7 +175,7 @@ def bgzf(content: bytes, size: int = 65_280) -> bytes:
 def write_cohort(folder: Path, counts: np.ndarray, names: Sequence[str] = (), counted: Sequence[int] = ()) -> Any:
     """Write the coverage of samples with these counts (regions × samples) as counting does, and return the cohort.
 
-    Regions are of 100, 110, 120 … bp; `counted` is what was counted of each sample in all (twice its counts).
+    Regions are of 100, 110, 120 … bp; `counted` is what is usable of each sample in all (twice its counts).
     """
     from divvy_coverage.counting.definition import Counting
     from divvy_coverage.counting.sample_files import describe, write_sample
@@ -185,8 +190,10 @@ def write_cohort(folder: Path, counts: np.ndarray, names: Sequence[str] = (), co
     for column, name in enumerate(names):
         column_counts = np.ascontiguousarray(counts[:, column], np.int32)
         total = int(column_counts.sum(dtype=np.int64))
-        statistics = {"alignments": 3 * total, "counted": counted[column] if len(counted) else 2 * total, "frip": None}
-        description = describe([], cohort.regions, Counting(), column_counts, {"statistics": statistics})
+        statistics = {"usable": counted[column] if len(counted) else 2 * total, "alignments": 3 * total, "frip": None}
+        description = describe(
+            [], cohort.regions, Counting("reads").describe(), column_counts, {"statistics": statistics}
+        )
         write_sample(coverage / f"{name}.npy", coverage / f"{name}.stats.json", column_counts, description)
     return cohort
 
@@ -219,7 +226,7 @@ def copy_clone(folder: Path) -> Path:
     for name in tracked():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(CLONE / name, folder / name, follow_symlinks=False)
-    compiled = "src/divvy_coverage/counting/__pycache__"  # by numba, which takes seconds
+    compiled = "src/divvy_coverage/counting/kernel/__pycache__"  # by numba, which takes seconds
     shutil.copytree(CLONE / compiled, folder / compiled, dirs_exist_ok=True)
     return folder
 

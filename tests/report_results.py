@@ -55,9 +55,11 @@ def write_results(
     names = [sample["sample_name"] for sample in samples]
     groups = np.array([sample.get("group", "") == "treated" for sample in samples], float)
     statistics = [_simulate_statistics(rng, paired, tss, i in empty, i in poor) for i in range(len(samples))]
+    counting = Counting("fragments" if paired else "reads")
     for name in region_sets:
-        _write_coverage(folder, name, names, statistics, regions)
-        _write_matrix(rng, folder, name, names, groups, [each["statistics"] for each in statistics], regions)
+        _write_coverage(folder, name, names, counting, statistics, regions)
+        numbers = [each["statistics"] for each in statistics]
+        _write_matrix(rng, folder, name, names, groups, counting, numbers, regions)
     provenance = {
         "version": "0.1.0",
         "created": "2026-11-22T21:00:00+00:00",
@@ -79,21 +81,25 @@ def _simulate_statistics(rng: np.random.Generator, paired: bool, tss: bool, empt
     """Return statistics, histograms and TSS profile of a sample, as counting describes them."""
     total = 0 if empty else int(rng.lognormal(17, 0.3))
     kept = int(0.9 * total)
-    inside = int(kept * np.clip(rng.normal(0.05 if poor else 0.35, 0.03 if not poor else 0.005), 0.01, 1))
+    usable = kept // 2 if paired else kept
+    inside = int(usable * np.clip(rng.normal(0.05 if poor else 0.35, 0.03 if not poor else 0.005), 0.01, 1))
     lengths = np.arange(30, 1000)
     shape = np.exp(-((lengths - 60) ** 2) / 800) + 0.3 * np.exp(-((lengths - 195) ** 2) / 1500) + 0.01
-    fragments = rng.poisson(shape * (kept / 2 / shape.sum()) * rng.normal(1, 0.1, len(shape)).clip(0.5))
+    fragments = rng.poisson(shape * (usable / shape.sum()) * rng.normal(1, 0.1, len(shape)).clip(0.5))
     quality = {"0": total // 50, "30": total // 20, "60": total - total // 50 - total // 20} if total else {}
     histogram = {str(k): int(v) for k, v in zip(lengths, fragments, strict=True) if v} if paired else {}
     distance = np.arange(-2000, 2001)
     profile = rng.poisson((1 + rng.normal(8, 1) * np.exp(-((distance / 150) ** 2))) * 20 * (kept > 0))
     statistics = {
-        "alignments": total, "unmapped": 0, "duplicates": total // 12, "proper_pairs": total if paired else 0,
-        "kept": kept, "fragments": int(fragments.sum()) if paired else 0, "counted": kept, "in_regions": inside,
-        "frip": inside / kept if kept else None, "mitochondrial_fraction": float(rng.beta(2, 60)) if total else None,
+        "usable": usable, "in_regions": inside, "frip": inside / usable if usable else None,
+        "frip_own_peaks": None,
+        "alignments": total, "unmapped": 0, "duplicates": total // 12, "proper_pairs": total if paired else None,
+        "kept": kept, "fragments": int(fragments.sum()) if paired else None,
+        "mitochondrial_fraction": float(rng.beta(2, 60)) if total else None,
         "fragment_length_median": 88 if paired and kept else None, "mapping_quality_median": 60 if total else None,
-        "tss_enrichment": float(profile[1950:2051].mean() / profile[:100].mean()) if tss and kept else None,
         "excluded_duplicate": total // 12, "excluded_mapping_quality": 0,
+        "contradictory_lengths": 0 if paired else None, "nrf": 0.9, "pbc1": 0.9, "pbc2": 9.0,
+        "tss_enrichment": float(profile[1950:2051].mean() / profile[:100].mean()) if tss and kept else None,
     }  # fmt: skip
     histograms = {"mapping_quality": quality, "fragment_length": histogram, "excluded": {}, "contigs": {"chr1": total}}
     described = {"statistics": statistics, "histograms": histograms}
@@ -101,7 +107,12 @@ def _simulate_statistics(rng: np.random.Generator, paired: bool, tss: bool, empt
 
 
 def _write_coverage(
-    folder: Path, region_set: str, names: Sequence[str], statistics: Sequence[dict[str, Any]], number: int
+    folder: Path,
+    region_set: str,
+    names: Sequence[str],
+    counting: Counting,
+    statistics: Sequence[dict[str, Any]],
+    number: int,
 ) -> None:
     regions = Regions(["chr1"] * number, 1000 * np.arange(number), 1000 * np.arange(number) + 500)
     counts = np.zeros(number, np.int32)
@@ -109,7 +120,7 @@ def _write_coverage(
         paths = [
             folder / path.format(region_set=region_set, sample=name) for path in (results.COUNTS, results.STATISTICS)
         ]
-        write_sample(*paths, counts, describe([], regions, Counting(), counts, described))
+        write_sample(*paths, counts, describe([], regions, counting.describe(), counts, described))
 
 
 def _write_matrix(
@@ -118,6 +129,7 @@ def _write_matrix(
     region_set: str,
     names: Sequence[str],
     groups: np.ndarray,
+    counting: Counting,
     statistics: Sequence[dict[str, Any]],
     regions: int,
 ) -> None:
@@ -127,7 +139,7 @@ def _write_matrix(
         return folder / path.format(region_set=region_set)
 
     find(results.STATS).parent.mkdir(parents=True, exist_ok=True)
-    libraries = np.array([each["counted"] for each in statistics])
+    libraries = np.array([each["usable"] for each in statistics])
     factors = (libraries / max(1, libraries.mean())).tolist()
     rows = [
         {"sample_name": name, **each, "regions_detected": int(0.9 * regions * (size > 0))}
@@ -140,8 +152,8 @@ def _write_matrix(
     some = names[:1000]
     _write_correlation(rng, find(results.CORRELATION), some, groups[: len(some)])
     summary = {
-        **{"normalization": "log2cpm", "library_size": "kept", "regions": regions, "regions_sha256": "cd" * 32},
-        **{"counting": {"mode": "reads", "min_mapq": 0}, "most_variable_regions": min(regions, 2000)},
+        **{"normalization": "log2cpm", "library_size": "usable", "regions": regions, "regions_sha256": "cd" * 32},
+        **{"counting": counting.describe(), "most_variable_regions": min(regions, 2000)},
         **{"explained_variance": [0.42 / (c + 1) for c in range(k)]},
         **{"order": [some[i] for i in np.argsort(groups[: len(some)], kind="stable").tolist()]},
     }

@@ -1,9 +1,11 @@
 """What every command line shares: the exit status, and messages on stderr."""
 
 import argparse
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from divvy_coverage.errors import UserError
 
@@ -31,3 +33,16 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> None:
     add("--samples", type=Path, required=True, help="table with a column sample_name; gives the columns")
     add("--regions", type=Path, required=True, help="region set; gives the rows")
     add("--coverage", type=Path, required=True, help="folder with <sample>.npy and <sample>.stats.json")
+
+
+def write_options(settings: Mapping[str, Any]) -> str:
+    """Return settings as options, quoted for a shell: lists as several words, and nothing of what is None.
+
+    >>> write_options({"min_mapq": 30, "shift": [4, -5], "tss": None})
+    '--min-mapq 30 --shift 4 -5'
+    """
+    words = []
+    for name, value in settings.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+    return shlex.join(words)

@@ -1,31 +1,104 @@
 """Files that are whole or absent."""
 
 import csv
+import errno
 import io
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from divvy_coverage.errors import OutputError, UserError
+
+# what is wrong with a disk: whoever writes a file raises these, and nothing that is read meanwhile
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
+ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free space there, or write elsewhere, and run again"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "allow writing there, or write elsewhere, and run again"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file stands where its path needs a folder; write elsewhere"),
+    errno.EFBIG: "allow larger files (ulimit -f) and run again",
+}
+
+
+def check_regular(path: Path, expected: str = "a file") -> None:
+    """Raise UserError for what is there and is no file: a pipe would be waited for, maybe for ever."""
+    if found := _find_other_kind(path):
+        raise UserError(f"{path}: expected {expected}, found {found}; give the path of a file")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path next to `path`, renamed to it on success and removed on failure.
 
-    The temporary name keeps the suffixes of `path`, for libraries that choose a format by them.
+    The temporary name keeps the suffixes of `path`, for libraries that choose a format by them. Raises OutputError if
+    the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix="." + path.name[-80:])
+    _check_place(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix="." + path.name[-80:])
+    except OSError as error:
+        raise explain_unwritable(path, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in DISK_ERRORS or error.filename == name:
+            raise explain_unwritable(path, error) from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error counts
+            temporary.unlink(missing_ok=True)
+
+
+def check_outputs(*paths: Path) -> None:
+    """Raise OutputError for a path where no file can be written, before hours of work are done for it."""
+    for path in paths:
+        _check_place(path)
+        try:
+            folder = next(parent for parent in path.absolute().parents if parent.exists())
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise explain_unwritable(path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there. Raises OutputError if it cannot be removed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be removed: {error.strerror}; remove it and run again") from error
+
+
+def explain_unwritable(path: Path, error: Exception) -> OutputError:
+    """Return the error of a file that cannot be written."""
+    number, reason = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
+    advice = ADVICE.get(number or 0, "correct the path, or write elsewhere, and run again")
+    return OutputError(f"{path}: cannot be written: {reason or error}; {advice}")
+
+
+def _check_place(path: Path) -> None:
+    """Raise OutputError if something is in the place of a file that the file must not replace."""
+    if found := _find_other_kind(path):
+        raise OutputError(f"{path}: cannot be written: found {found} in its place; remove it, or write elsewhere")
+
+
+def _find_other_kind(path: Path) -> str:
+    """Return what is there other than a file; "" for a file, for nothing, and for what cannot be looked at."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return ""  # who opens it says why
+    if stat.S_ISREG(mode):
+        return ""
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
 
 
 @contextmanager
@@ -39,8 +112,9 @@ def gzipped(path: Path) -> Iterator[IO[bytes]]:
 
 def write_if_changed(path: Path, content: bytes) -> bool:
     """Write `content` to `path` unless it holds just that already, so that its time stamp tells of real changes."""
-    if path.is_file() and path.read_bytes() == content:
-        return False
+    with suppress(OSError):  # then it is written anew, or said why it cannot be
+        if path.is_file() and path.read_bytes() == content:
+            return False
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return True

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 STEPS = re.compile(r"(\d+) of (\d+) steps \(")  # how Snakemake tells how far it is
 FAILURE = re.compile(r"^(?:\w*(?:Error|Exception)\b|Error in |error: )", re.MULTILINE)
 RULES = ("measure_coverage", "summarize_coverage", "collect_coverage")
+OF_THE_RUN = ("fix_samples", "fix_regions", "fix_support")  # what it is made of
 PROFILE = "divvy"
 
 
@@ -120,7 +121,7 @@ class Project:
         """
         target = self._get_target(region_set)
         # do not count thousands of samples here unasked
-        self._run_workflow(["--cores", "1", "--allowed-rules", *RULES[1:], "--", target], progress)
+        self._run_workflow(["--cores", "1", "--allowed-rules", *RULES[1:], *OF_THE_RUN, "--", target], progress)
         return self._read(target)
 
     def run(self, *options: str, progress: bool = True) -> None:
@@ -136,7 +137,7 @@ class Project:
     def _get_target(self, region_set: str | None) -> str:
         import yaml
 
-        names = list((yaml.safe_load(self.config.read_text()) or {}).get("regions") or {})
+        names = list(map(str, (yaml.safe_load(self.config.read_text()) or {}).get("regions") or {}))
         if region_set is None and len(names) == 1:
             (region_set,) = names
         if region_set not in names:

@@ -6,10 +6,10 @@ The rules read this module too, by its path, so it imports nothing.
 SAMPLES = "samples.tsv"
 EXCLUDED = "excluded_samples.tsv"
 WARNINGS = "warnings.tsv"
+COUNTING = "counting.json"
+DIFFERING = "differing.json"  # only of a plan
 PROVENANCE = "provenance.json"
-HEADER_CACHE = ".preflight"
 REGIONS = "regions/{region_set}.bed"
-CONSENSUS = "regions/{region_set}.consensus.json"
 SUPPORT = "regions/{region_set}.support.parquet"
 COUNTS = "coverage/{region_set}/{sample}.npy"
 STATISTICS = "coverage/{region_set}/{sample}.stats.json"

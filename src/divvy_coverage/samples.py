@@ -13,7 +13,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from divvy_coverage.errors import UserError
-from divvy_coverage.files import write_table_if_changed
+from divvy_coverage.files import check_regular, write_table_if_changed
+from divvy_coverage.naming import check_name
 
 NAME, FILES, PEAKS = "sample_name", "bam", "peaks"  # the first columns of the table
 LINE_BREAK = re.compile(r"[\r\n]+")
@@ -65,8 +66,10 @@ def read_samples(path: Path) -> list[Sample]:
     Raises
     ------
     UserError
-        For a file that cannot be read, that lacks this column, or with a row longer than the header.
+        For a file that cannot be read, that lacks this column, or with a row that is longer than the header or has no
+        valid name.
     """
+    check_regular(path, "a table")
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.reader(file, delimiter="\t")
@@ -82,4 +85,6 @@ def _read_row(columns: Sequence[str], cells: Sequence[str], place: str) -> Sampl
     if len(cells) > len(columns):
         raise UserError(f"{place}: expected {len(columns)} fields as in the header, found {len(cells)}")
     row = {column: cell.split("\n") if cell else [] for column, cell in zip_longest(columns, cells, fillvalue="")}
-    return Sample("".join(row.pop(NAME)), row.pop(FILES, []), row.pop(PEAKS, None), row)
+    name = "\n".join(row.pop(NAME))
+    check_name(name, place)
+    return Sample(name, row.pop(FILES, []), row.pop(PEAKS, None), row)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from helpers import refuse, script, succeed, write_bam
+from helpers import READS_OPTIONS, refuse, script, succeed, write_bam
 
 SAMPLES = ["zeta", "alpha", "1e5", "007"]
 BED = "chr2\t5\t50\nchr1\t0\t100\nchr1\t20\t30\n"
@@ -32,8 +32,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(SAMPLES):
         write_bam(folder / f"{name}.bam", {"chr1": 200, "chr2": 200}, [("r", 0, "chr1", 0, "25M", 60)] * number)
         cover(folder, name)
-    others = ["--pca", "pca.tsv", "--correlation", "correlation.tsv", "--summary", "summary.json"]
-    succeed(script("summarize_coverage.py", *INPUTS, *TABLES, *others, folder=folder))
+    succeed(script("summarize_coverage.py", *INPUTS, *TABLES, folder=folder))
     return folder
 
 
@@ -45,7 +44,8 @@ def counted(base: Path, tmp_path: Path) -> Path:
 
 def cover(folder: Path, name: str, *options: str, bed: str = "r.bed") -> None:
     outputs = ["--out", f"cov/{name}.npy", "--stats", f"cov/{name}.stats.json"]
-    succeed(script("measure_coverage.py", "--bam", f"{name}.bam", "--regions", bed, *outputs, *options, folder=folder))
+    words = ["--bam", f"{name}.bam", "--regions", bed, *outputs, *READS_OPTIONS, *options]
+    succeed(script("measure_coverage.py", *words, folder=folder))
 
 
 def collect(folder: Path, out: str, *options: str, kind: str = "raw"):
@@ -68,7 +68,7 @@ def test_rows_are_regions_and_columns_samples(counted: Path, name: str, read: Ca
 def test_statistics_are_one_row_per_sample(base: Path) -> None:
     stats = pd.read_csv(base / "stats.tsv", sep="\t", dtype={"sample_name": str})
     assert list(stats["sample_name"]) == SAMPLES
-    assert list(stats["kept"]) == [0, 1, 2, 3]
+    assert list(stats["usable"]) == [0, 1, 2, 3]
     assert stats["frip"].isna().tolist() == [True, False, False, False]
 
 
@@ -176,7 +176,7 @@ def test_other_filters_are_refused(counted: Path) -> None:
 def test_damaged_counts_are_refused(counted: Path) -> None:
     np.save(counted / "cov" / "007.npy", np.array([0, 3, 4], np.int32))
     (counted / "cov" / "alpha.npy").write_bytes(b"")
-    refuse(collect(counted, "m.csv.gz"), "007.npy", "alpha.npy", "remove them")
+    refuse(collect(counted, "m.csv.gz"), "007.npy", "alpha.npy", "remove them", "remove stats.tsv, too")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"regions": 1}'])
@@ -197,11 +197,14 @@ def test_an_unknown_format_is_refused(counted: Path) -> None:
 def test_what_was_counted_is_recorded(counted: Path) -> None:
     description = json.loads((counted / "cov" / "alpha.stats.json").read_text())
     assert description["counting"] == {
-        "mode": "reads",
+        "unit": "reads",
         "exclude_flags": 3844,
         "require_flags": 0,
         "min_mapq": 0,
-        "shift": [4, -5],
+        "exclude_contigs": [],
+        "fragment_length": None,
+        "extend": None,
         "absent_contigs": "error",
+        "blacklist": None,
     }
     assert description["counts"]["sum"] == 2

@@ -7,11 +7,13 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from browser import Page
-from helpers import CLONE, command, refuse, succeed
+from helpers import CLONE, command, refuse, script, succeed
 from report_results import (
     EXCLUDED,
     HOSTILE,
@@ -35,6 +37,13 @@ def read_section(page: Path, name: str) -> str:
     text = page.read_text()
     start = text.index(f'<section id="{name}">')
     return html.unescape(re.sub(r"<[^<>]*>", " ", text[start : text.index("</section>", start)]))
+
+
+def read_data(page: Path) -> dict[str, Any]:
+    """What the program of a page draws."""
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page.read_text())
+    found: dict[str, Any] = json.loads(data)
+    return found
 
 
 def test_the_page_names_no_address_to_load(made: Path) -> None:
@@ -76,6 +85,48 @@ def test_the_page_shows_the_provenance(made: Path) -> None:
         assert part in provenance
 
 
+def test_the_page_says_what_was_counted(made: Path, tmp_path: Path) -> None:
+    single = make_small_report(tmp_path, 2, regions=5, paired=False)
+    for path, unit in ((made / "report.html", "fragments"), (single, "reads")):
+        assert f"no usable {unit}, or none of them in a region" in read_section(path, "problems")
+        assert f"usable {unit} that are in regions" in read_section(path, "libraries")
+        described = read_section(path, "set-peak_set")
+        assert all(text in described for text in (f"counted: {unit}", f"library size: usable {unit}"))
+        assert all(text in read_section(path, "provenance") for text in (f"unit: {unit}", "exclude_flags: 3844"))
+        assert f'"title":"Usable {unit}"' in path.read_text()
+        (bars,) = path.parent.glob("multiqc/divvy_coverage_frip_peak_set_mqc.json")
+        assert json.loads(bars.read_text())["pconfig"]["ylab"] == f"Usable {unit}"
+
+
+def test_what_is_not_known_is_shown_as_nothing(tmp_path: Path) -> None:
+    write_results(tmp_path / "results", sheet(3), regions=5)
+    stats = tmp_path / "results" / "matrix" / "peak_set.stats.tsv"
+    table = pd.read_csv(stats, sep="\t", dtype=str, keep_default_na=False)
+    table.loc[1, ["fragment_length_median", "mitochondrial_fraction"]] = ""
+    table["tss_enrichment"] = ""
+    table.to_csv(stats, sep="\t", index=False)
+    succeed(make_report(tmp_path, "peak_set"))
+    _, rows = read_multiqc_table(tmp_path / "results")
+    for column in ("fragment_length_median", "mitochondrial_fraction"):
+        assert [row[column] == "" for row in rows] == [False, True, False]
+    assert "tss_enrichment" not in rows[0]
+    page = read_data(tmp_path / "results" / "report.html")
+    shown = {column["title"]: page["columns"][column["column"]] for column in page["table"]["columns"]}
+    for title in ("Fragment length", "Mitochondrial"):
+        assert [value is None for value in shown[title]] == [False, True, False]
+    assert "TSS enrichment" not in shown
+
+
+def test_a_record_has_what_was_counted(tmp_path: Path) -> None:
+    (tmp_path / "s.tsv").write_text("sample_name\n")
+    (tmp_path / "r.bed").touch()
+    (tmp_path / "counting.json").write_text('{"unit": "fragments", "min_mapq": 30}')
+    options = ["--config", '{"assay": "atac"}', "--samples", "s.tsv", "--regions", "r.bed", "--out", "record.json"]
+    succeed(script("record_run.py", *options, "--counting", "counting.json", folder=tmp_path))
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert (record["config"], record["counting"]) == ({"assay": "atac"}, {"unit": "fragments", "min_mapq": 30})
+
+
 def test_pictures_hold_text_as_text(made: Path) -> None:
     for name in ("frip", "correlation", "pca"):
         svg = ElementTree.fromstring((made / "report" / f"peak_set.{name}.svg").read_text())
@@ -104,6 +155,7 @@ def test_labels_may_be_of_another_attribute(tmp_path: Path) -> None:
     assert [f"{group} (s{i})" in text for i, group in enumerate(["control", "treated"] * 2)] == [True] * 4
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_report_in_another_process(made: Path, tmp_path: Path) -> None:
     inputs = ["--results", made, "--region-sets", "peak_set", "promoters"]
     outputs = ["--out", tmp_path / "again.html", "--pictures", tmp_path, "--multiqc", tmp_path]
@@ -147,7 +199,9 @@ def test_tables_of_other_samples_are_refused(tmp_path: Path, table: str) -> None
 def test_a_damaged_file_is_refused(tmp_path: Path, name: str) -> None:
     write_results(tmp_path / "results", sheet(2), regions=5)
     (tmp_path / "results" / name).write_text("{")
-    refuse(make_report(tmp_path, "peak_set"), name, "remove it")
+    said = refuse(make_report(tmp_path, "peak_set"), name, "remove it")
+    # only what the rule has as an input is made again on its own
+    assert ("remove results/matrix/peak_set.stats.tsv, too" in said) == name.startswith("coverage")
 
 
 def read_multiqc_table(results: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
@@ -197,7 +251,7 @@ def test_multiqc_takes_it_up(made: Path, tmp_path: Path, readers: Path) -> None:
     assert table.keys() == {row["Sample"] for row in rows}
     for row in rows:
         numbers = {key.split("-")[-1]: value for key, value in table[row["Sample"]].items()}
-        for column in ("kept", "frip_peak_set", "library_size_promoters"):
+        for column in ("usable", "frip_peak_set", "library_size_promoters"):
             assert float(numbers[column] or "nan") == pytest.approx(float(row[column] or "nan"), nan_ok=True)
     shown_in = {"fragments": 11, "tss": 11, "frip_peak_set": 12, "detected_promoters": 12, "pca_promoters": 12}
     for name, number in shown_in.items():

@@ -13,8 +13,10 @@ import pysam
 import pytest
 
 import oracle
+from divvy_coverage.alignments.fingerprints import compute_fingerprint
+from divvy_coverage.counting.definition import UNITS, Counting
 from divvy_coverage.counting.sample_files import checksum
-from helpers import CLONE, Read, command, refuse, script, succeed, write_bam
+from helpers import CLONE, READS_OPTIONS, Read, command, refuse, script, succeed, write_bam
 
 CONTIGS = {"chr1": 500, "chr2": 300, "chrEmpty": 100}
 BED = "chr1\t0\t500\nchr1\t10\t60\nchr1\t20\t30\nchr1\t30\t31\nchr1\t10\t61\nchr2\t100\t200\nchrEmpty\t0\t10\n"
@@ -30,7 +32,7 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
     Path("r.bed").write_text(BED)
 
     def measure(*options: str, bams: Sequence[str | Path] = ("x.bam",), out: str = "x.npy"):
-        files = ["--bam", *bams, "--regions", "r.bed", "--out", out, "--stats", "x.json"]
+        files = ["--bam", *bams, "--regions", "r.bed", "--out", out, "--stats", "x.json", *READS_OPTIONS]
         return script("measure_coverage.py", *files, *options, folder=tmp_path)
 
     return measure
@@ -52,9 +54,13 @@ def count(measure: Measure) -> Count:
     return count
 
 
-def expected(path: Path, exclude: int = 3844, require: int = 0, mapq: int = 0, mode: str = "reads") -> list[int]:
-    rows = [(contig, int(start), int(end)) for contig, start, end in (line.split("\t") for line in BED.splitlines())]
-    return oracle.count(rows, oracle.spans(path, mode, exclude, require, mapq, (4, -5))[1])[0]
+def read_rows(bed: str = BED) -> list[oracle.Row]:
+    rows = (line.split("\t") for line in bed.splitlines())
+    return [(contig, int(start), int(end)) for contig, start, end in rows]
+
+
+def expected(path: Path, exclude: int = 3844, require: int = 0, mapq: int = 0, unit: str = "reads") -> list[int]:
+    return oracle.count(path, Counting(unit, exclude, require, mapq), read_rows()).counts
 
 
 READS: list[Read] = [
@@ -90,16 +96,17 @@ def test_statistics(count: Count) -> None:
     write_bam(path, CONTIGS, READS)
     _, description = count(bams=[path], bed="chr1\t0\t15\n")
     assert description["statistics"] == {
+        "usable": 10,
+        "in_regions": 3,
+        "frip": 0.3,
+        "frip_own_peaks": None,
         "alignments": 13,
         "unmapped": 2,
         "duplicates": 1,
         "proper_pairs": 1,
         "kept": 10,
         "fragments": 0,
-        "counted": 10,
-        "in_regions": 3,
-        "frip": 0.3,
-        "mitochondrial_fraction": 0.0,
+        "mitochondrial_fraction": None,
         "fragment_length_median": None,
         "mapping_quality_median": 60,
         "tss_enrichment": None,
@@ -110,14 +117,23 @@ def test_statistics(count: Count) -> None:
         "excluded_supplementary": 0,
         "excluded_missing_flags": 0,
         "excluded_mapping_quality": 0,
+        "excluded_contig": 0,
+        "excluded_fragment_length": 0,
+        "excluded_blacklist": 0,
+        "contradictory_lengths": 0,
+        "nrf": 8 / 9,
+        "pbc1": 7 / 8,
+        "pbc2": 7.0,
     }
     assert description["histograms"] == {
         "mapping_quality": {"3": 1, "29": 1, "60": 9},
         "fragment_length": {},
         "excluded": {"unmapped": 2, "duplicate": 1},
         "contigs": {"chr1": 9, "chr2": 2},
+        "copies": {"1": 7, "2": 1},
     }
-    assert description["files"] == [{"path": str(path), "bytes": path.stat().st_size}]
+    record = {"kind": "alignments", "path": str(path), "bytes": path.stat().st_size}
+    assert description["files"] == [record | {"fingerprint": compute_fingerprint(path)}]
     assert description["regions"]["number"] == 1
     assert "tss_profile" not in description
 
@@ -128,7 +144,7 @@ def test_mitochondrial_contigs_can_be_named(count: Count) -> None:
         names: count("--mitochondrial-contigs", *names.split())[1]["statistics"]["mitochondrial_fraction"]
         for names in ("", "chr2", "chr1 chr2 chr7")
     }
-    assert fractions == {"": 0, "chr2": 2 / 11, "chr1 chr2 chr7": 1}
+    assert fractions == {"": None, "chr2": 2 / 11, "chr1 chr2 chr7": 1}
 
 
 @pytest.mark.parametrize("mode", ["w", "wb", "wc"])
@@ -155,27 +171,58 @@ def test_cram_with_a_reference(count: Count, measure: Measure) -> None:
             file.write(read)
     counts, _ = count("--reference", "genome.fa", bams=["x.cram"])
     assert counts == [4, 3, 2, 1, 4, 0, 0]
+    refuse(measure("--reference", "gone.fa", bams=["x.cram"]), "gone.fa: no such file")
     whole = Path("x.cram").read_bytes()
     Path("x.cram").write_bytes(whole[:-38])
     refuse(measure(bams=["x.cram"]), "end-of-file container is missing")
-    refuse(measure("--reference", "gone.fa", bams=["x.cram"]), "gone.fa: no such file")
 
 
 def test_a_profile_of_start_sites(count: Count) -> None:
     write_bam(Path("x.bam"), CONTIGS, READS)
     Path("tss.bed").write_text("chr1\t30\t31\ta\t0\t+\n")
     _, description = count("--tss", "tss.bed")
-    sites = [(contig, start) for contig, start, _ in oracle.spans(Path("x.bam"), "insertions", 3844, 0, 0, (4, -5))[1]]
-    profile = oracle.tss_profile(sites, ["chr1"], [30], [1])
+    profile = oracle.tss_profile(Path("x.bam"), Counting("reads"), ["chr1"], [30], [1])
     assert {i - 2000: n for i, n in enumerate(description["tss_profile"]) if n} == profile
 
 
-@pytest.mark.parametrize("mode", ["reads", "fragments", "insertions"])
-def test_modes_and_threads(count: Count, mode: str) -> None:
+@pytest.mark.parametrize("unit", UNITS)
+def test_units_and_threads(count: Count, unit: str) -> None:
     write_bam(Path("x.bam"), CONTIGS, READS)
-    counts, description = count("--mode", mode, "--threads", "2")
-    assert counts == expected(Path("x.bam"), mode=mode)
-    assert description["counting"]["mode"] == mode
+    counts, description = count("--unit", unit, "--threads", "2")
+    assert counts == expected(Path("x.bam"), unit=unit)
+    assert description["counting"]["unit"] == unit
+
+
+def test_the_presets_follow_assay_and_file(count: Count) -> None:
+    single = [read for read in READS if not read[1] & 1]
+    write_bam(Path("x.bam"), CONTIGS, single)
+    files = ["--bam", "x.bam", "--regions", "r.bed", "--out", "x.npy", "--stats", "x.json"]
+    for assay, unit in (("atac", "insertions"), ("chip", "reads")):
+        succeed(script("measure_coverage.py", *files, "--assay", assay, folder=Path()))
+        assert np.load("x.npy").tolist() == oracle.count(Path("x.bam"), Counting(unit, 3844, 0, 30), read_rows()).counts
+    refuse(script("measure_coverage.py", *files, "--unit", "fragments", folder=Path()), "the alignments are single-end")
+
+
+def test_several_region_sets_and_a_blacklist_in_one_pass(measure: Measure) -> None:
+    write_bam(Path("x.bam"), CONTIGS, READS)
+    second, black = "chr1\t25\t70\n", "chr1\t64\t66\n"
+    for name, content in (("s.bed", second), ("r.bed", BED), ("black.bed", black)):
+        Path(name).write_text(content)
+    files = ["--bam", "x.bam", "--regions", "r.bed", "s.bed", "--out", "r.npy", "s.npy", "--stats", "r.json"]
+    refuse(
+        script("measure_coverage.py", *files, folder=Path()),
+        "--stats: expected one file for each of 2 region sets, found 1",
+    )
+    words = [*files, "s.json", *READS_OPTIONS, "--blacklist", "black.bed"]
+    succeed(script("measure_coverage.py", *words, folder=Path()))
+    for name, bed in (("r", BED), ("s", second)):
+        wanted = oracle.count(Path("x.bam"), Counting("reads"), read_rows(bed), read_rows(black))
+        described = json.loads(Path(f"{name}.json").read_text())
+        assert np.load(f"{name}.npy").tolist() == wanted.counts
+        found = [described["statistics"][key] for key in ("usable", "in_regions", "excluded_blacklist")]
+        assert found == [wanted.usable, wanted.in_regions, wanted.blacklisted] == [9, wanted.in_regions, 1]
+        assert described["regions"]["number"] == len(wanted.counts)
+        assert len(described["counting"]["blacklist"]) == 64
 
 
 def test_counts_as_bed(count: Count, measure: Measure) -> None:
@@ -203,19 +250,20 @@ def test_no_index_and_no_order_is_needed(count: Count) -> None:
 @pytest.mark.slow  # numba compiles
 def test_the_command_line_runs_where_nothing_can_be_cached(tmp_path: Path) -> None:
     """A read-only installation and no home: the engine is compiled for the one run."""
-    shutil.copytree(CLONE / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "src" / "divvy_coverage" / "counting" / "__pycache__").write_text("not a folder")
+    for name in ("src", "scripts"):
+        shutil.copytree(CLONE / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "src" / "divvy_coverage" / "counting" / "kernel" / "__pycache__").write_text("not a folder")
     write_bam(tmp_path / "x.bam", CONTIGS, READS)
     (tmp_path / "r.bed").write_text(BED)
-    words = ["--bam", "x.bam", "--regions", "r.bed", "--out", "x.npy", "--stats", "x.json"]
+    words = ["--bam", "x.bam", "--regions", "r.bed", "--out", "x.npy", "--stats", "x.json", *READS_OPTIONS]
     done = command(
-        *(sys.executable, CLONE / "scripts" / "measure_coverage.py", *words),
+        *(sys.executable, tmp_path / "scripts" / "measure_coverage.py", *words),
         folder=tmp_path,
         PYTHONPATH=str(tmp_path / "src"),
         HOME="/nonexistent",
         XDG_CACHE_HOME="/proc/nowhere",
     )
-    assert succeed(done) == ""
+    succeed(done)
     assert np.load(tmp_path / "x.npy").tolist() == expected(tmp_path / "x.bam")
 
 

@@ -9,6 +9,8 @@ import pytest
 from divvy_coverage.intervals.regions import read_regions
 from helpers import CLONE, refuse, resolve_sheet, script, snakemake, succeed, tiny_project
 
+pytestmark = pytest.mark.xdist_group("demo")  # which takes a while to make
+
 
 def test_the_demo_has_the_samples_of_the_sheet_in_config(demo: Path) -> None:
     assert (demo / "samples.csv").read_text() == (CLONE / "config" / "pep" / "samples.csv").read_text()

@@ -116,8 +116,8 @@ def test_the_filter_finds_names_and_labels(page: Page) -> None:
 def test_the_table_has_the_numbers_of_the_files(made: Path, page: Page) -> None:
     with (made / "matrix" / "promoters.stats.tsv").open() as file:
         rows = {row["sample_name"]: row for row in csv.DictReader(file, delimiter="\t")}
-    for name, frip, kept in zip(page.column("Name"), page.column("FRiP (promoters)"), page.column("Kept"), strict=True):
-        assert kept == f"{int(rows[name]['kept']):,}"
+    for name, frip, usable in zip(*map(page.column, ("Name", "FRiP (promoters)", "Usable fragments")), strict=True):
+        assert usable == f"{int(rows[name]['usable']):,}"
         assert frip == (f"{100 * float(rows[name]['frip']):.1f}%" if rows[name]["frip"] else "–")
 
 
@@ -179,7 +179,7 @@ def test_samples_without_any_count(tmp_path: Path) -> None:
         assert page.run("return report.failed") == []
         assert page.errors() == []
         assert "3 flagged samples" in page.text("#problems")
-        assert set(page.column("Kept")) == {"0"}
+        assert set(page.column("Usable fragments")) == {"0"}
 
 
 def test_many_samples_are_bands_points_and_a_table_in_part(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
-"""summarize_coverage.py: tables of samples and regions, checked against their definitions."""
+"""summarize_coverage.py and compare_samples.py: their tables, checked against their definitions."""
 
 import csv
 import json
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,16 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from divvy_coverage.matrix import comparison
+from divvy_coverage.matrix.tables import build_sample_table
+from divvy_coverage.samples import Sample
 from helpers import refuse, script, succeed, write_cohort
 
 RNG = np.random.default_rng(3)
-OUTPUTS = {
-    "--stats": "stats.tsv",
-    "--region-stats": "regions.tsv.gz",
-    "--pca": "pca.tsv",
-    "--correlation": "correlation.tsv",
-    "--summary": "summary.json",
-}
+INPUTS = "--samples s.tsv --regions r.bed --coverage cov --stats stats.tsv"
+SUMMARY = ("stats.tsv", "regions.tsv.gz")
+COMPARISON = ("pca.tsv", "correlation.tsv", "summary.json")
 
 
 def counts(regions: int = 40, samples: int = 6) -> np.ndarray:
@@ -28,10 +30,18 @@ def counts(regions: int = 40, samples: int = 6) -> np.ndarray:
     return table
 
 
-def summarize(folder: Path, *options: str):
-    inputs = ["--samples", "s.tsv", "--regions", "r.bed", "--coverage", "cov"]
-    outputs = [word for pair in OUTPUTS.items() for word in pair]
-    return script("summarize_coverage.py", *inputs, *outputs, *options, folder=folder)
+def summarize(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return script("summarize_coverage", *INPUTS.split(), "--region-stats", "regions.tsv.gz", *options, folder=folder)
+
+
+def compare(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Compare samples that have been summarized."""
+    outputs = "--pca pca.tsv --correlation correlation.tsv --summary summary.json"
+    return script("compare_samples", *INPUTS.split(), *outputs.split(), *options, folder=folder)
+
+
+def missing(folder: Path, names: Sequence[str]) -> bool:
+    return not [name for name in names if (folder / name).exists()]
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
@@ -40,11 +50,11 @@ def read(folder: Path, name: str) -> pd.DataFrame:
 
 def test_statistics_of_regions_are_as_defined(tmp_path: Path) -> None:
     table = counts()
-    kept = [1000, 3000, 500, 2000, 700, 4000]
-    write_cohort(tmp_path, table, counted=kept)
+    usable = [1000, 3000, 500, 2000, 700, 4000]
+    write_cohort(tmp_path, table, counted=usable)
     succeed(summarize(tmp_path))
     found = read(tmp_path, "regions.tsv.gz")
-    scaled = table * np.mean(kept) / np.array(kept)
+    scaled = table * np.mean(usable) / np.array(usable)
     mean, variance = scaled.mean(axis=1), scaled.var(axis=1, ddof=1)
     np.testing.assert_allclose(found["mean"], mean, rtol=1e-12)
     np.testing.assert_allclose(found["variance"], variance, rtol=1e-12)
@@ -73,7 +83,7 @@ def test_support_of_other_regions_is_refused(tmp_path: Path) -> None:
         refuse(summarize(tmp_path, "--support", "support.parquet"), "support.parquet", "remove it and run again")
     path.write_bytes(b"x")
     refuse(summarize(tmp_path, "--support", "support.parquet"), "support.parquet", "remove it and run again")
-    assert not [name for name in OUTPUTS.values() if (tmp_path / name).exists()]
+    assert missing(tmp_path, SUMMARY)
 
 
 def test_a_table_without_samples_is_refused(tmp_path: Path) -> None:
@@ -82,7 +92,7 @@ def test_a_table_without_samples_is_refused(tmp_path: Path) -> None:
     refuse(summarize(tmp_path), "s.tsv", "at least one sample")
 
 
-@pytest.mark.parametrize(("kind", "factor"), [("kept", 2), ("regions", 1)])
+@pytest.mark.parametrize(("kind", "factor"), [("usable", 2), ("regions", 1)])
 def test_statistics_of_samples_have_library_size_and_detected_regions(tmp_path: Path, kind: str, factor: int) -> None:
     table = counts()
     write_cohort(tmp_path, table, names=["NA", "1e5", "007", "nan", "null", "z"])
@@ -93,7 +103,40 @@ def test_statistics_of_samples_have_library_size_and_detected_regions(tmp_path: 
     assert found["regions_detected"].tolist() == (table > 0).sum(axis=0).tolist()
     assert found["alignments"].tolist() == (3 * table.sum(axis=0)).tolist()
     assert found["frip"].isna().all()
-    assert found["tmm_factor"].isna().all()
+
+
+def change_statistics(folder: Path, sample: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the statistics of a sample."""
+    path = folder / "cov" / f"{sample}.stats.json"
+    description = json.loads(path.read_text())
+    change(description["statistics"])
+    path.write_text(json.dumps(description))
+
+
+def test_what_is_not_known_of_some_samples_is_empty_and_never_0(tmp_path: Path) -> None:
+    write_cohort(tmp_path, counts(5, 3))
+    for sample, fragments, frip in (("s0", 0, 0.25), ("s1", None, None), ("s2", 7, 1.0)):
+        more = {"fragments": fragments, "frip": frip, "nothing": None}
+        change_statistics(tmp_path, sample, lambda statistics, more=more: statistics.update(more))
+    succeed(summarize(tmp_path))
+    found = pd.read_csv(tmp_path / "stats.tsv", sep="\t", dtype=str, keep_default_na=False)
+    assert found["fragments"].tolist() == ["0", "", "7"]
+    assert found["frip"].tolist() == ["0.25", "", "1.0"]
+    assert found["nothing"].tolist() == [""] * 3
+    assert found.columns[1] == "usable"
+    table = build_sample_table([Sample(f"s{i}") for i in range(3)], found.to_dict("records"))
+    for column, expected in (("fragments", [0, np.nan, 7]), ("frip", [0.25, np.nan, 1]), ("nothing", [np.nan] * 3)):
+        assert table[column].type == pa.float64(), column
+        np.testing.assert_array_equal(table[column].to_numpy(), expected)
+
+
+@pytest.mark.parametrize("samples", [["s1"], ["s0", "s1", "s2"]])
+def test_statistics_of_an_older_version_are_refused(tmp_path: Path, samples: list[str]) -> None:
+    write_cohort(tmp_path, counts(5, 3))
+    for sample in samples:
+        change_statistics(tmp_path, sample, lambda statistics: statistics.update(counted=statistics.pop("usable")))
+    refuse(summarize(tmp_path), "cov: ", "older version", "remove this folder")
+    assert missing(tmp_path, SUMMARY)
 
 
 def test_size_factors_are_given_whatever_the_normalization(tmp_path: Path) -> None:
@@ -106,33 +149,33 @@ def test_size_factors_are_given_whatever_the_normalization(tmp_path: Path) -> No
     assert read(tmp_path / "none", "stats.tsv")["size_factor"].isna().all()
 
 
-def test_tmm_factors_are_given_if_they_are_used(tmp_path: Path) -> None:
+def test_tmm_factors_are_given_whatever_the_normalization(tmp_path: Path) -> None:
     write_cohort(tmp_path, counts(200, 4))
-    succeed(summarize(tmp_path, "--normalization", "tmm"))
+    succeed(summarize(tmp_path))
     factors = read(tmp_path, "stats.tsv")["tmm_factor"]
+    assert factors.nunique() == 4
     np.testing.assert_allclose(np.prod(factors), 1, rtol=1e-9)
 
 
 def test_median_of_ratios_without_a_common_region_says_what_to_do(tmp_path: Path) -> None:
     write_cohort(tmp_path, np.array([[10, 0], [0, 60]]))
-    refuse(summarize(tmp_path, "--normalization", "median_of_ratios"), "regions with counts in all samples", "tmm")
-    assert not [name for name in OUTPUTS.values() if (tmp_path / name).exists()]
+    succeed(summarize(tmp_path))
+    refuse(compare(tmp_path, "--normalization", "median_of_ratios"), "regions with counts in all samples", "tmm")
+    assert missing(tmp_path, COMPARISON)
 
 
+@pytest.mark.parametrize("method", ["log2cpm", "tmm"])
 def test_components_and_correlations_are_of_the_most_variable_regions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    import summarize_coverage
-    from divvy_coverage.matrix import summaries
-
     table = counts(60, 5)
-    kept = [4000, 5000, 6000, 7000, 9000]
-    write_cohort(tmp_path, table, counted=kept)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(summaries, "MOST_VARIABLE", 20)
-    inputs = ["--samples", "s.tsv", "--regions", "r.bed", "--coverage", "cov"]
-    summarize_coverage.main([*inputs, *(word for pair in OUTPUTS.items() for word in pair)])
-    values = np.log2(1 + 1e6 * table / np.array(kept))
+    usable = [4000, 5000, 6000, 7000, 9000]
+    write_cohort(tmp_path, table, counted=usable)
+    monkeypatch.setattr(comparison, "MOST_VARIABLE", 20)
+    succeed(summarize(tmp_path))
+    succeed(compare(tmp_path, "--normalization", method, "--library-size", "usable"))
+    factors = read(tmp_path, "stats.tsv")["tmm_factor"].to_numpy() if method == "tmm" else 1
+    values = np.log2(1 + 1e6 * table / (np.array(usable) * factors))
     chosen = values[np.argsort(-values.var(axis=1))[:20]]
     found = read(tmp_path, "correlation.tsv").set_index("sample_name")
     np.testing.assert_allclose(found, np.corrcoef(chosen.T), rtol=1e-9)
@@ -140,20 +183,18 @@ def test_components_and_correlations_are_of_the_most_variable_regions(
     scores = read(tmp_path, "pca.tsv").set_index("sample_name").to_numpy()
     np.testing.assert_allclose(scores @ scores.T, centered, atol=1e-6)
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["most_variable_regions"] == 20
+    assert (summary["normalization"], summary["library_size"]) == (method, "usable")
+    assert (summary["regions"], summary["most_variable_regions"]) == (60, 20)
+    assert summary["counting"]["unit"] == "reads"
     assert sorted(summary["order"]) == [f"s{i}" for i in range(5)]
     np.testing.assert_allclose(sum(summary["explained_variance"]), 1)
 
 
 def test_correlations_of_very_many_samples_are_of_some_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import summarize_coverage
-    from divvy_coverage.matrix import summaries
-
     write_cohort(tmp_path, counts(10, 30))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(summaries, "LARGEST_CORRELATION", 7)
-    inputs = ["--samples", "s.tsv", "--regions", "r.bed", "--coverage", "cov"]
-    summarize_coverage.main([*inputs, *(word for pair in OUTPUTS.items() for word in pair)])
+    monkeypatch.setattr(comparison, "LARGEST_CORRELATION", 7)
+    succeed(summarize(tmp_path))
+    succeed(compare(tmp_path))
     found = read(tmp_path, "correlation.tsv")
     assert found["sample_name"].tolist() == list(found.columns[1:])
     assert found["sample_name"].tolist()[:: len(found) - 1] == ["s0", "s29"]
@@ -161,11 +202,21 @@ def test_correlations_of_very_many_samples_are_of_some_of_them(tmp_path: Path, m
     assert len(read(tmp_path, "pca.tsv")) == 30
 
 
+def test_samples_are_compared_by_the_statistics_of_just_these(tmp_path: Path) -> None:
+    write_cohort(tmp_path, counts())
+    refuse(compare(tmp_path), "stats.tsv", "not the table of statistics", "No such file")
+    succeed(summarize(tmp_path))
+    (tmp_path / "stats.tsv").write_text("".join((tmp_path / "stats.tsv").read_text().splitlines(keepends=True)[:-1]))
+    refuse(compare(tmp_path), "stats.tsv", "one row per sample")
+    assert missing(tmp_path, COMPARISON)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (5, 1)])
 def test_small_and_empty_cohorts_give_finite_numbers(tmp_path: Path, shape: tuple[int, int]) -> None:
     write_cohort(tmp_path, np.zeros(shape, int))
     succeed(summarize(tmp_path))
-    for name in OUTPUTS.values():
+    succeed(compare(tmp_path))
+    for name in (*SUMMARY, *COMPARISON):
         assert "inf" not in (read(tmp_path, name).to_csv() if name.endswith("tsv") else "")
     assert read(tmp_path, "stats.tsv")["library_size"].tolist() == [0] * shape[1]
 
@@ -184,19 +235,23 @@ def test_the_same_coverage_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_cohort(tmp_path / name, table)
         succeed(summarize(tmp_path / name))
-    for output in OUTPUTS.values():
+        succeed(compare(tmp_path / name))
+    for output in (*SUMMARY, *COMPARISON):
         assert (tmp_path / "one" / output).read_bytes() == (tmp_path / "two" / output).read_bytes(), output
 
 
 def test_coverage_that_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     write_cohort(tmp_path, counts())
+    succeed(summarize(tmp_path))
     np.save(tmp_path / "cov" / "s1.npy", np.zeros(40, np.int32))
-    refuse(summarize(tmp_path), "s1.npy", "remove them")
+    assert "stats.tsv" not in refuse(summarize(tmp_path), "s1.npy", "remove them")
+    refuse(compare(tmp_path), "s1.npy", "remove them", "remove stats.tsv, too")
 
 
 def test_every_table_has_one_row_per_sample(tmp_path: Path) -> None:
     write_cohort(tmp_path, counts())
     succeed(summarize(tmp_path))
+    succeed(compare(tmp_path))
     for name in ("stats.tsv", "pca.tsv", "correlation.tsv"):
         with (tmp_path / name).open(newline="") as file:
             assert [row["sample_name"] for row in csv.DictReader(file, delimiter="\t")] == [f"s{i}" for i in range(6)]

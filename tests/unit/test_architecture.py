@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "alignments": {"intervals"},
     "counting": {"intervals", "alignments"},
     "peaks": {"intervals", "samples"},
-    "preflight": {"intervals", "alignments", "peaks", "samples"},
+    "preflight": {"intervals", "alignments", "counting", "peaks", "samples"},
     "matrix": {"intervals", "counting", "samples"},
     "report": {"intervals", "counting", "matrix", "samples"},
     "demo": {"project"},
@@ -30,7 +30,7 @@ MAY_IMPORT = {
 }
 # results do not depend on these: types, messages, and files that are whole or absent
 NO_PART_IN_RESULTS = {
-    *("", "arrays", "command_line", "errors", "files", "installation", "problems", "progress", "results"),
+    *("", "arrays", "command_line", "errors", "files", "installation", "naming", "problems", "progress", "results"),
 }
 
 
@@ -75,9 +75,11 @@ def rules_with_code() -> dict[str, tuple[str, set[str]]]:
     """Return of each rule the script that it calls, and the parts of the library that it says it depends on."""
     found = {}
     for name, block in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", RULES, re.MULTILINE | re.DOTALL):
+        called = "".join(re.findall(r"python -m divvy_coverage (\w+)", block))
+        if not called:
+            continue
         (arguments,) = re.findall(r"code=package\((.*?)\)", block, re.DOTALL)
         script, *parts = re.findall(r'"([\w/]+)"', arguments)
-        (called,) = re.findall(r"python -m divvy_coverage (\w+)", block)
         assert script == f"scripts/{called}", name
         found[name] = (called, set(parts))
     return found
@@ -98,6 +100,13 @@ def test_every_folder_of_the_library_has_its_place() -> None:
 def test_a_rule_depends_on_all_that_makes_its_results_and_on_nothing_else(rule: str) -> None:
     script, named = rules_with_code()[rule]
     assert named == needed(CLONE / "scripts" / f"{script}.py") - NO_PART_IN_RESULTS
+
+
+def test_counts_say_by_which_code_they_were_counted() -> None:
+    from divvy_coverage.counting.origin import CODE
+
+    script, parts = rules_with_code()["measure_coverage"]
+    assert {*CODE} == {f"scripts/{script}", *parts}
 
 
 def test_nothing_but_the_plugin_imports_snakemake() -> None:
@@ -176,7 +185,7 @@ def test_the_environment_of_the_rules_has_all_that_is_imported() -> None:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module.split(".")[0])
-    imported = {of_packages.get(name, name) for name in names - sys.stdlib_module_names - {"llvmlite"}}
+    imported = {of_packages.get(name, name) for name in names - sys.stdlib_module_names}
     listed = yaml.safe_load((CLONE / "workflow" / "envs" / "divvy-coverage.yaml").read_text())["dependencies"]
     inner = [each for one in listed if isinstance(one, dict) for each in one["pip"]]
     found = {each.split()[0] for each in [*inner, *(one for one in listed if isinstance(one, str))]}

@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 
 import preflight
+from divvy_coverage.counting.options import SETTINGS
 from divvy_coverage.errors import UserError
 from divvy_coverage.preflight.checks import CheckedInputs, check_inputs
+from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.problems import read_problems
 from helpers import write_bam, write_sheet
 
+CONTIGS = {"chr1": 10_000}
 PEAKS = {"a": "chr1\t100\t200\n", "b": "chr1\t150\t300\n", "c": "chr1\t5000\t5100\n"}
 CONSENSUS = {"source": "peaks", "extension": 250, "min_samples": 1, "group": ""}
+FOLDERS = Folders(Path("plan"), Path("results"), Path("cache"))
 TABLES = ("samples.tsv", "excluded_samples.tsv", "warnings.tsv")
 
 Run = Callable[..., CheckedInputs]
@@ -27,7 +31,7 @@ Run = Callable[..., CheckedInputs]
 def bam(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BAM file with one contig."""
     path = tmp_path_factory.mktemp("bam") / "sound.bam"
-    write_bam(path, {"chr1": 10_000}, [("r", 0, "chr1", 5, "50M", 60)])
+    write_bam(path, CONTIGS, [("r", 0, "chr1", 5, "50M", 60)])
     return path
 
 
@@ -42,7 +46,8 @@ def check(tmp_path: Path, bam: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     sheet("abc")
 
     def run(permissive: bool = False, **region_sets: dict[str, Any]) -> CheckedInputs:
-        return check_inputs(config(permissive, region_sets or {"given": {"bed": "regions.bed"}}), Path("results"))
+        shutil.rmtree("plan", ignore_errors=True)
+        return check_inputs(config(permissive, region_sets or {"given": {"bed": "regions.bed"}}), FOLDERS)
 
     return run
 
@@ -55,7 +60,11 @@ def config(permissive: bool, region_sets: dict[str, dict[str, Any]]) -> dict[str
         "samples": {"bam": "bam", "peaks": "peaks", "toggle": "toggle", "label": "label"},
         "permissive": permissive,
         "regions": {name: defaults | settings for name, settings in region_sets.items()},
-        "counting": {"absent_contigs": "error"},
+        "assay": "atac",
+        "blacklist": "",
+        "counting": {"unit": "auto"} | dict.fromkeys(SETTINGS[1:]),
+        "statistics": {"mitochondrial_contigs": None, "tss": ""},
+        "reference": "",
     }
 
 
@@ -65,19 +74,17 @@ def sheet(names: Sequence[str], column: str = "peaks") -> None:
 
 def excluded() -> list[tuple[str, str, str]]:
     """Return sample, row and kind of each row of the table of excluded samples."""
-    return [
-        (row["sample_name"], row["row"], row["kind"]) for row in read_problems(Path("results/excluded_samples.tsv"))
-    ]
+    return [(row["sample_name"], row["row"], row["kind"]) for row in read_problems(Path("plan/excluded_samples.tsv"))]
 
 
 def test_sound_inputs_give_the_tables_that_jobs_read(check: Run) -> None:
     checked = check()
     assert [sample.name for sample in checked.samples] == ["a", "b", "c"]
     assert (checked.errors, checked.warnings, checked.list_messages(Path("results"))) == ([], [], [])
-    assert Path("results/samples.tsv").read_text().splitlines()[:2] == ["sample_name\tbam\tpeaks", "a\ta.bam\ta.bed"]
-    assert Path("results/warnings.tsv").read_text() == "sample_name\trow\tkind\tproblem\n"
-    assert not Path("results/excluded_samples.tsv").exists()
-    assert Path("results/regions/given.bed").read_text() == "chr1\t0\t1000\n"
+    assert Path("plan/samples.tsv").read_text().splitlines()[:2] == ["sample_name\tbam\tpeaks", "a\ta.bam\ta.bed"]
+    assert Path("plan/warnings.tsv").read_text() == "sample_name\trow\tkind\tproblem\n"
+    assert not Path("plan/excluded_samples.tsv").exists()
+    assert Path("plan/regions/given.bed").read_text() == "chr1\t0\t1000\n"
 
 
 def test_an_empty_column_of_peaks_stays_in_the_table(check: Run) -> None:
@@ -85,22 +92,50 @@ def test_an_empty_column_of_peaks_stays_in_the_table(check: Run) -> None:
         Path(f"{name}.bed").unlink()
     write_sheet(Path("samples.csv"), [{"sample_name": "a", "bam": "a.bam", "peaks": "", "group": "x"}])
     check()
-    assert Path("results/samples.tsv").read_text() == "sample_name\tbam\tpeaks\tgroup\na\ta.bam\t\tx\n"
+    assert Path("plan/samples.tsv").read_text() == "sample_name\tbam\tpeaks\tgroup\na\ta.bam\t\tx\n"
 
 
-def test_files_are_rewritten_only_if_they_change(check: Run) -> None:
+def start() -> None:
+    """Put the plan into the results, as a run does when it starts."""
+    shutil.rmtree("results", ignore_errors=True)
+    shutil.copytree("plan", "results")
+
+
+def test_the_same_inputs_give_the_same_plan_and_nothing_is_changed_in_the_results(check: Run) -> None:
     Path("b.bam").unlink()
     Path("regions.bed").write_text("chr1\t0\t1000\n" * 2)
     sets = {"given": {"bed": "regions.bed"}, "made": {}}
 
-    def times() -> dict[Path, int]:
-        return {path: path.stat().st_mtime_ns for path in Path("results").rglob("*") if path.is_file()}
+    def contents() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in Path("plan").rglob("*") if path.is_file()}
 
-    check(permissive=True, **sets)
-    first = times()
-    assert {path.name for path in first} >= {*TABLES, "given.bed", "made.bed", "made.support.parquet"}
-    check(permissive=True, **sets)
-    assert times() == first
+    differing = check(permissive=True, **sets).differing
+    assert not Path("results").exists()
+    first = contents()
+    assert first.keys() == {*TABLES, "counting.json", "given.bed", "made.bed", "made.support.parquet"}
+    assert {Path(name).name for name in differing} == first.keys() - {"excluded_samples.tsv"}
+    start()
+    assert check(permissive=True, **sets).differing == []
+    assert contents() == first
+
+
+@pytest.mark.parametrize(
+    ("name", "differing"),
+    [
+        ("samples.tsv", "samples.tsv"),
+        ("excluded_samples.tsv", "samples.tsv"),  # who writes one writes the other
+        ("warnings.tsv", "warnings.tsv"),
+        ("regions/made.bed", "regions/made.bed"),
+        ("regions/made.support.parquet", "regions/made.support.parquet"),
+    ],
+)
+def test_a_result_that_is_edited_lost_or_too_much_is_told_by_its_content(check: Run, name: str, differing: str) -> None:
+    check(made={})
+    start()
+    Path("results", name).write_bytes(b"chr1\t0\t1\n")
+    assert check(made={}).differing == [differing]
+    Path("results", name).unlink()
+    assert check(made={}).differing == ([] if name == "excluded_samples.tsv" else [differing])
 
 
 def break_four_samples(bam: Path) -> None:
@@ -129,7 +164,7 @@ def test_all_errors_are_listed_by_kind_and_nothing_is_started(check: Run, bam: P
     ]
     for place in ("'h h' (row 4)", "'b' (row 2)", "'a' (row 1)", "'d' (row 3)"):
         assert f"\n  {place}: " in str(error.value)
-    assert not any(Path("results", name).exists() for name in TABLES)
+    assert not any(Path("plan", name).exists() for name in TABLES)
 
 
 def test_permissive_excludes_samples_and_lists_them_by_their_names(check: Run, bam: Path) -> None:
@@ -141,10 +176,10 @@ def test_permissive_excludes_samples_and_lists_them_by_their_names(check: Run, b
     (message,) = checked.list_messages(Path("results"))
     assert message.startswith("4 samples excluded, 2 remain; results/excluded_samples.tsv")
     assert "'d' (row 3): d.bam" in message
-    assert read_problems(Path("results/warnings.tsv")) == []
+    assert read_problems(Path("plan/warnings.tsv")) == []
     sheet("c")
     check(permissive=True)
-    assert not Path("results/excluded_samples.tsv").exists()
+    assert not Path("plan/excluded_samples.tsv").exists()
 
 
 def test_permissive_stops_if_no_sample_is_left(check: Run) -> None:
@@ -158,7 +193,7 @@ def test_a_sample_that_is_excluded_for_its_peaks_has_no_part_in_other_region_set
     checked = check(permissive=True, given={"bed": "regions.bed"}, made={})
     assert [sample.name for sample in checked.samples] == ["a", "c"]
     assert excluded() == [("b", "2", "peaks")]
-    assert Path("results/regions/made.bed").read_text() == "chr1\t100\t200\nchr1\t5000\t5100\n"
+    assert Path("plan/regions/made.bed").read_text() == "chr1\t100\t200\nchr1\t5000\t5100\n"
 
 
 @pytest.mark.parametrize("permissive", [False, True])
@@ -186,7 +221,15 @@ def test_what_is_wrong_with_all_region_sets_is_told_at_once_and_never_excludes_s
         assert essential in message
     assert "permissive" not in message  # it would not help
     assert "\n      line 1: " in message  # below the problem that it belongs to
-    assert not Path("results/samples.tsv").exists()
+    assert not Path("plan/samples.tsv").exists()
+
+
+def test_filters_that_would_count_nothing_stop_a_run_and_exclude_no_sample(check: Run) -> None:
+    settings = config(True, {"given": {"bed": "regions.bed"}})
+    settings["counting"] |= {"require_flags": 0x400, "exclude_flags": 0x400, "shift": [4, -5]}
+    with pytest.raises(UserError, match=r"counting \(1\):\n  counting\.require_flags: 1024 has flags \(1024: dup"):
+        check_inputs(settings, FOLDERS)
+    assert not Path("plan/samples.tsv").exists()
 
 
 @pytest.mark.parametrize(
@@ -249,7 +292,7 @@ def test_warnings_are_rows_of_a_table_and_stop_nothing(check: Run) -> None:
     sheet("abc", "Peaks")
     checked = check(given={"bed": "regions.bed"})
     assert len(checked.samples) == 3
-    rows = read_problems(Path("results/warnings.tsv"))
+    rows = read_problems(Path("plan/warnings.tsv"))
     assert [(row["sample_name"], row["row"], row["kind"]) for row in rows] == [
         ("", "", "columns"),
         ("", "", "regions"),
@@ -265,22 +308,100 @@ def test_warnings_are_rows_of_a_table_and_stop_nothing(check: Run) -> None:
 def test_warnings_of_a_consensus_are_kept_also_if_it_is_not_made_anew(
     check: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Path("blacklist.bed").write_text("chrUn\t0\t10\nchrUn\t0\t10\n")
     write_sheet(
         Path("samples.csv"), [{"sample_name": n, "bam": f"{n}.bam", "peaks": "a.bed" * (n == "a")} for n in "abc"]
     )
-    first = check(made={"blacklist": "blacklist.bed"}).warnings
-    assert [warning.kind for warning in first] == ["peaks", "regions", "blacklist"]
+    first = check(made={}).warnings
+    start()
+    assert [warning.kind for warning in first] == ["peaks"]
     assert "2 of 3 samples have no peaks" in first[0].text
-    assert "1 exact duplicates" in first[1].text
-    assert "no contig in common" in first[2].text
     with monkeypatch.context() as patch:
         patch.setattr("divvy_coverage.peaks.sample_peaks.read_sample_peaks", None)  # nothing is read again
-        assert check(made={"blacklist": "blacklist.bed"}).warnings == first
-    Path("results/regions/made.consensus.json").write_text('{"warnings": ["old"]}')
-    assert check(made={"blacklist": "blacklist.bed"}).warnings == first
-    Path("blacklist.bed").write_text("chr1\t9000\t9001\n")
-    assert [warning.kind for warning in check(made={"blacklist": "blacklist.bed"}).warnings] == ["peaks"]
+        assert check(made={}).warnings == first
+    Path("cache/made.consensus.json").write_text('{"warnings": ["old"]}')
+    assert check(made={}).warnings == first
+
+
+@pytest.mark.parametrize("name", ["made", "given"])
+def test_a_blacklist_with_other_names_of_contigs_is_an_error(check: Run, name: str) -> None:
+    Path("blacklist.bed").write_text("1\t0\t10\n")
+    settings = {"blacklist": "blacklist.bed", "bed": "regions.bed" * (name == "given")}
+    with pytest.raises(
+        UserError, match=r"blacklist\.bed: none of the blacklist's contigs \(1\).* lack the prefix 'chr'"
+    ):
+        check(**{name: settings})
+
+
+def test_regions_of_both_kinds_are_selected_by_contigs_and_blacklist(check: Run) -> None:
+    Path("regions.bed").write_text("chr1\t0\t1000\nchr1\t1000\t1010\nchr1\t2000\t2010\n")
+    Path("blacklist.bed").write_text("chr1\t999\t1000\n")
+    checked = check(given={"bed": "regions.bed", "blacklist": "blacklist.bed"})
+    assert Path("plan/regions/given.bed").read_text() == "chr1\t1000\t1010\nchr1\t2000\t2010\n"
+    assert [warning.text for warning in checked.warnings] == [
+        "regions.bed: 1 regions were removed, by contigs or a blacklist; 2 regions remain"
+    ]
+    settings = config(False, {"given": {"bed": "regions.bed"}}) | {"blacklist": "blacklist.bed"}
+    check_inputs(settings, FOLDERS)
+    assert Path("plan/regions/given.bed").read_text() == "chr1\t1000\t1010\nchr1\t2000\t2010\n"
+    with pytest.raises(UserError, match=r"regions\.given: .*found none of 3; change contigs"):
+        check(given={"bed": "regions.bed", "contigs": "chr[2-9]"})
+
+
+def pair(name: str) -> None:
+    """Make a sample paired-end."""
+    write_bam(Path(f"{name}.bam"), CONTIGS, [("p", 99, "chr1", 100, "50M", 60), ("p", 147, "chr1", 200, "50M", 60)])
+
+
+def count(**settings: Any) -> CheckedInputs:
+    """Check the inputs with settings of counting, and of the assay."""
+    whole = config(False, {"given": {"bed": "regions.bed"}})
+    whole["assay"] = settings.pop("assay", "atac")
+    whole["counting"] |= settings
+    return check_inputs(whole, FOLDERS)
+
+
+def test_what_is_counted_follows_the_assay_and_the_files(check: Run) -> None:
+    assert count().counting.unit == "insertions"
+    assert count(assay="chip").counting.unit == "reads"
+    for name in "abc":
+        pair(name)
+    atac, cutandrun = count().counting, count(assay="cutandrun", min_mapq=5).counting
+    assert (atac.unit, atac.min_mapq, atac.exclude_flags, atac.fragment_length) == ("fragments", 30, 3844, (0, 2000))
+    assert "chrM" in atac.exclude_contigs
+    assert (cutandrun.unit, cutandrun.min_mapq, cutandrun.exclude_flags) == ("fragments", 5, 2820)
+    assert json.loads(Path("plan/counting.json").read_text()) == cutandrun.describe() | {"blacklist": None}
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"unit": "fragments"}, "unit: fragments are made of both mates of a pair, but the alignments are single-end"),
+        (
+            {"fragment_length": [0, 100]},
+            "fragment_length: applies to the units fragments and paired_insertions, not to",
+        ),
+        ({"unit": "insertions", "extend": 200}, "extend: applies to the unit reads, not to insertions"),
+        ({"assay": "chip", "shift": [4, -5]}, "shift: moves insertions, but reads are counted"),
+        ({"exclude_contigs": ["chrM"]}, "exclude_contigs: no file has chrM; the files have chr1"),
+        ({"unit": "reads", "require_flags": 4}, "require_flags: 4 has flags (4: unmapped) that exclude_flags"),
+    ],
+)
+def test_settings_that_cannot_apply_are_errors(check: Run, settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UserError) as error:
+        count(**settings)
+    assert f"counting.{problem}" in str(error.value)
+
+
+def test_single_and_paired_end_samples_are_not_counted_together(check: Run) -> None:
+    pair("b")
+    with pytest.raises(UserError) as error:
+        count()
+    lines = [line for line in str(error.value).splitlines() if "single-end" in line]
+    assert [line.split()[0].strip("'") for line in lines] == ["a", "c"], lines
+    assert "1 samples (b) are paired-end" in lines[0]
+    assert count(unit="reads").counting.unit == "reads"
+    with pytest.raises(UserError, match="extend: is for single-end reads, but the alignments are paired-end"):
+        count(unit="reads", extend=100)
 
 
 def test_an_error_lists_the_warnings_too(check: Run) -> None:
@@ -291,31 +412,48 @@ def test_an_error_lists_the_warnings_too(check: Run) -> None:
     assert str(error.value).splitlines()[-1].startswith("warning: samples.csv: 'Peaks' is not 'peaks'")
 
 
+@pytest.mark.parametrize("lost", ["results/regions/made.bed", "results/regions/made.support.parquet", "cache"])
+def test_what_is_lost_of_a_consensus_is_made_again(check: Run, lost: str) -> None:
+    check(made={})
+    content = Path("plan/regions/made.bed").read_bytes(), Path("plan/regions/made.support.parquet").read_bytes()
+    start()
+    if lost == "cache":
+        shutil.rmtree(lost)
+    else:
+        Path(lost).unlink()
+    check(made={})
+    assert (
+        Path("plan/regions/made.bed").read_bytes(),
+        Path("plan/regions/made.support.parquet").read_bytes(),
+    ) == content
+
+
 def test_a_consensus_keeps_only_the_contigs_that_are_wanted(check: Run) -> None:
     with pytest.raises(UserError, match=r"regions\.made: contigs: expected an expression .* which have chr1"):
         check(made={"contigs": "[0-9]+"})
     check(made={"contigs": "chr[0-9]+"})
-    assert Path("results/regions/made.bed").read_text() == "chr1\t100\t300\nchr1\t5000\t5100\n"
+    assert Path("plan/regions/made.bed").read_text() == "chr1\t100\t300\nchr1\t5000\t5100\n"
 
 
 def test_peaks_that_the_configuration_does_not_name_are_not_used(check: Run) -> None:
     settings = config(False, {"made": {}})
     settings["samples"]["peaks"] = ""
     with pytest.raises(UserError, match=r"regions\.made: no sample has peaks to make regions of"):
-        check_inputs(settings, Path("results"))
+        check_inputs(settings, FOLDERS)
 
 
 def test_the_command_line_prints_each_warning_on_a_line(check: Run, capsys: pytest.CaptureFixture[str]) -> None:
     Path("regions.bed").write_text("chr1\t0\t20000\nchr1\t0\t20000\n")
     Path("config.json").write_text(json.dumps(config(False, {"given": {"bed": "regions.bed"}})))
-    preflight.main(["--config", "config.json", "--results", "results"])
+    words = ["--config", "config.json", "--plan", "plan", "--results", "results", "--cache", "cache"]
+    preflight.main(words)
     said = capsys.readouterr()
     assert said.out == ""
     assert [line.partition(": ")[0] for line in said.err.splitlines()] == ["warning", "warning"]
     for content in ("{", "[]"):
         Path("config.json").write_text(content)
         with pytest.raises(UserError, match=r"config\.json: expected a configuration as JSON"):
-            preflight.main(["--config", "config.json", "--results", "results"])
+            preflight.main(words)
 
 
 def test_the_checks_need_no_large_library_for_given_regions() -> None:

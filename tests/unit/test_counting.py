@@ -1,5 +1,8 @@
 """Counting from Python: what may be given, what is imported for it, and what it leaves alone."""
 
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -10,9 +13,10 @@ import pysam
 import pytest
 
 import oracle
-from divvy_coverage.counting import kernel
 from divvy_coverage.counting.count import count_alignments
-from divvy_coverage.counting.definition import Counting
+from divvy_coverage.counting.definition import PAIRED_UNITS, Counting
+from divvy_coverage.counting.kernel import load
+from divvy_coverage.counting.origin import check_unchanged, describe_files
 from divvy_coverage.counting.sample_files import (
     describe,
     find_damage,
@@ -27,6 +31,7 @@ from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.intervals.start_sites import read_start_sites
 from helpers import write_bam
 
+READS = Counting("reads")
 CONTIGS = {"chr1": 500, "chr2": 300}
 BED = "chr1\t0\t50\nchr2\t10\t400\nchr1\t0\t50\n"
 
@@ -41,43 +46,98 @@ def bam(tmp_path: Path) -> Path:
 
 def test_files_may_be_named_in_any_way(bam: Path) -> None:
     bed, tss, warned = bam.with_name("r.bed"), bam.with_name("tss.bed"), []
-    expected, tally = count_alignments([bam], read_regions(bed), sites=read_start_sites(tss), warn=warned.append)
+    regions, sites = read_regions(bed), read_start_sites(tss)
+    expected, tally = count_alignments([bam], regions, READS, sites=sites, warn=warned.append)
     assert expected.dtype == np.int64
-    assert (
-        expected.tolist()
-        == oracle.count([("chr1", 0, 50), ("chr2", 10, 400)], oracle.spans(bam, "reads", 3844, 0, 0, (0, 0))[1])[0]
-    )
+    assert expected.tolist() == oracle.count(bam, READS, [("chr1", 0, 50), ("chr2", 10, 400)]).counts
     for files in (bam, str(bam), [str(bam)], (bam,)):
-        counts, found = count_alignments(files, str(bed), sites=str(tss), warn=warned.append)
+        counts, found = count_alignments(files, str(bed), READS, sites=str(tss), warn=warned.append)
         assert counts.tolist() == expected.tolist()
         np.testing.assert_array_equal(found.tss_profile, tally.tss_profile)
     assert tally.tss_profile.sum()
-    assert count_alignments([bam, bam], read_regions(bed), warn=warned.append)[0].tolist() == (2 * expected).tolist()
+    other = bam.with_name("other.bam")
+    shutil.copy(bam, other)
+    assert count_alignments([bam, other], regions, READS, warn=warned.append)[0].tolist() == (2 * expected).tolist()
 
 
 def test_warnings_are_pythons_unless_they_are_taken(bam: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.warns(UserWarning, match="exact duplicates|end beyond") as raised:
-        count_alignments(bam, bam.with_name("r.bed"))
+        count_alignments(bam, bam.with_name("r.bed"), READS)
     assert ["1 exact duplicates" in str(raised[0].message), "end beyond" in str(raised[1].message)] == [True, True]
     taken: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        count_alignments(bam, bam.with_name("r.bed"), warn=taken.append)
+        count_alignments(bam, bam.with_name("r.bed"), READS, warn=taken.append)
     assert taken == [str(each.message) for each in raised]
     assert capsys.readouterr() == ("", "")
 
 
 def test_impossible_arguments_are_refused_with_the_choices(bam: Path) -> None:
-    with pytest.raises(UserError, match="mode: expected one of reads, fragments, insertions, found 'cuts'"):
+    with pytest.raises(
+        UserError, match="unit: expected one of fragments, paired_insertions, insertions, reads, found 'cuts'"
+    ):
         Counting("cuts")
     with pytest.raises(UserError, match="absent_contigs: expected one of error, zero"):
         Counting(absent_contigs="ignore")
     with pytest.raises(UserError, match="require_flags: expected SAM flags, 0 to 4095, found 4096"):
         Counting(require_flags=4096)
     with pytest.raises(UserError, match="at least one alignment file"):
-        count_alignments([], bam.with_name("r.bed"))
+        count_alignments([], bam.with_name("r.bed"), warn=print)
     with pytest.raises(UserError, match=r"gone\.bam: cannot be read: No such file"):
         count_alignments(bam.with_name("gone.bam"), bam.with_name("r.bed"), warn=print)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"require_flags": 0x402, "exclude_flags": 3844}, "require_flags: 1026 has flags (1024: duplicate)"),
+        ({"require_flags": 0x4}, "require_flags: 4 has flags (4: unmapped) that exclude_flags, 3844, excludes"),
+        (
+            {"unit": "fragments", "exclude_flags": 0x2},
+            "exclude_flags: 2 excludes proper_pair (2), which mates of fragments are",
+        ),
+        ({"unit": "fragments", "exclude_flags": 0x905}, "exclude_flags: 2309 excludes paired (1)"),
+        ({"min_mapq": 256}, "min_mapq: expected a mapping quality, 0 to 255, found 256"),
+        ({"min_mapq": -1}, "min_mapq: expected a mapping quality, 0 to 255, found -1"),
+    ],
+)
+def test_settings_that_would_count_nothing_are_refused(settings: dict, said: str) -> None:
+    with pytest.raises(UserError) as error:
+        Counting(**settings)
+    assert said in str(error.value)
+
+
+def test_what_single_end_or_paired_end_alignments_cannot_give_is_refused_never_counted_as_zeros(bam: Path) -> None:
+    bed, pairs, empty = bam.with_name("r.bed"), bam.with_name("pairs.bam"), bam.with_name("empty.bam")
+    write_bam(pairs, CONTIGS, [("p", 99, "chr1", 5, "30M", 60)])
+    write_bam(empty, CONTIGS, [])
+    for unit in PAIRED_UNITS:
+        for files in ([bam], [pairs, bam], [empty, bam]):
+            with pytest.raises(UserError, match=rf"x\.bam: its alignments are single-end, so there are no {unit} to"):
+                count_alignments(files, bed, Counting(unit), warn=print)
+        assert count_alignments([empty, pairs], bed, Counting(unit), warn=print)[1]["alignments"] == 1
+    extended = Counting("reads", extend=100)
+    with pytest.raises(UserError, match=r"pairs\.bam: its alignments are paired-end; `extend` is for single-end"):
+        count_alignments([bam, pairs], bed, extended, warn=print)
+    assert count_alignments([bam, empty], bed, extended, warn=print)[0].sum() > 0
+
+
+def test_the_same_file_is_not_counted_twice(bam: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bam.parent)
+    os.symlink("x.bam", "link.bam")
+    for again in ("x.bam", "../" + bam.parent.name + "/x.bam", "link.bam"):
+        with pytest.raises(UserError, match=r"the same file is given twice"):
+            count_alignments([bam, again], "r.bed", warn=print)
+
+
+def test_regions_that_are_all_on_absent_contigs_are_refused_even_if_absent_contigs_are_zero(bam: Path) -> None:
+    bed, zero = bam.with_name("r.bed"), Counting("reads", absent_contigs="zero")
+    bed.write_text("1\t0\t50\n7\t0\t50\n")
+    with pytest.raises(UserError, match=r"x\.bam: none of the region set's contigs \(1, 7\) .*lack the prefix 'chr'"):
+        count_alignments(bam, bed, zero)
+    other = bam.with_name("other.bam")
+    write_bam(other, {"7": 100}, [("r", 0, "7", 5, "30M", 60)])
+    assert count_alignments([bam, other], bed, zero)[0].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +147,8 @@ def test_impossible_arguments_are_refused_with_the_choices(bam: Path) -> None:
         ("counting.statistics", "numba pandas pysam"),
         ("counting.sample_files", "numba pandas pysam"),
         ("counting.count", "numba pandas pysam tqdm"),
-        ("counting.bam_engine", "pandas pysam tqdm"),
+        ("counting.engines.bam", "numba pandas pysam tqdm"),
+        ("counting.kernel.load", "numba pandas pysam"),
         ("intervals.start_sites", "numba pandas pysam"),
     ],
 )
@@ -96,17 +157,101 @@ def test_no_more_is_imported_than_is_needed(module: str, absent: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_the_engine_is_compiled_once_for_all_processes() -> None:
-    kernel.compile_ahead()
-    folder = Path(kernel.__file__).parent / "__pycache__"
-    assert Path(kernel.walk.stats.cache_path) == folder
-    assert list(folder.glob("kernel.walk-*.nbi"))
-    code = """
-from divvy_coverage.counting import kernel
-kernel.compile_ahead()
-print(sum(kernel.walk.stats.cache_hits.values()), sum(kernel.walk.stats.cache_misses.values()))
+COUNT = """
+import sys
+from divvy_coverage.counting.count import count_alignments
+from divvy_coverage.counting.definition import PAIRED_UNITS, Counting
+counts, _ = count_alignments(sys.argv[1], sys.argv[2], Counting("reads"), warn=lambda text: None)
+print(counts.tolist(), [name for name in ("numba", "pandas", "pysam", "tqdm") if name in sys.modules])
 """
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1 0\n"
+
+
+def count_elsewhere(bam: Path, library: Path, cache: Path) -> str:
+    """Return what another process counts, and which large libraries it imports; `library` is the folder to import."""
+    environment = os.environ | {"PYTHONPATH": str(library), "XDG_CACHE_HOME": str(cache)}
+    words = [sys.executable, "-c", COUNT, str(bam), str(bam.with_name("r.bed"))]
+    return subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+def copy_library(folder: Path) -> Path:
+    """Copy the library into a folder, without what is compiled; return the folder of its kernel."""
+    source = Path(load.__file__).parents[2]
+    shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder / source.name / "counting" / "kernel"
+
+
+def damage(content: bytes) -> dict[str, bytes]:
+    """Return what may become of a file that is kept, by how."""
+    changed = bytearray(content)
+    changed[len(content) // 2] ^= 1
+    other_sum = bytes(load.DIGEST) + content[load.DIGEST :]
+    return {"changed": bytes(changed), "cut": content[:-1], "half": content[:9000], "sum": other_sum, "empty": b""}
+
+
+def test_counting_bam_imports_no_large_library_once_the_loop_is_compiled(bam: Path) -> None:
+    load.get_walk()
+    counts = oracle.count(bam, READS, [("chr1", 0, 50), ("chr2", 10, 400)]).counts
+    assert count_elsewhere(bam, Path(load.__file__).parents[3], bam.parent / "cache") == f"{counts} []\n"
+
+
+def test_only_a_whole_object_file_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load.get_walk()
+    content = next(path for folder in load.get_folders() if (path := folder / load.get_name()).exists()).read_bytes()
+    first, second = tmp_path / "first", tmp_path / "second"
+    second.mkdir()
+    (second / load.get_name()).write_bytes(content)
+    monkeypatch.setattr(load, "get_folders", lambda: iter([first, second]))
+    kept = load._read_kept()
+    assert kept
+    assert kept[0] in content
+    first.mkdir()
+    for label, damaged in damage(content).items():
+        (first / load.get_name()).write_bytes(damaged)
+        (second / load.get_name()).write_bytes(content)
+        assert load._read_kept() == kept, label
+        (second / load.get_name()).write_bytes(damaged)
+        assert load._read_kept() is None, label
+
+
+@pytest.mark.slow
+def test_the_loop_is_compiled_anew_if_what_is_kept_is_damaged(bam: Path, tmp_path: Path) -> None:
+    """Where the library cannot be written, the user's cache folder is, and is read by the next process."""
+    load.get_walk()
+    library, kept = tmp_path / "library", tmp_path / "cache" / "divvy-coverage" / load.get_name()
+    (copy_library(library) / "__pycache__").write_text("a file, so that no folder can be made")
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"damaged")
+    counts = oracle.count(bam, READS, [("chr1", 0, 50), ("chr2", 10, 400)]).counts
+    assert count_elsewhere(bam, library, tmp_path / "cache") == f"{counts} ['numba']\n"
+    content = kept.read_bytes()
+    assert hashlib.sha256(content[load.DIGEST :]).digest() == content[: load.DIGEST]
+    assert count_elsewhere(bam, library, tmp_path / "cache") == f"{counts} []\n"
+
+
+@pytest.mark.slow
+def test_the_loop_is_kept_beside_its_source_or_nowhere_if_nothing_can_be_written(bam: Path, tmp_path: Path) -> None:
+    library, nowhere = tmp_path / "library", tmp_path / "file"
+    kernel, kept = copy_library(library), Path("__pycache__") / load.get_name()
+    nowhere.write_text("no folder")
+    counts = oracle.count(bam, READS, [("chr1", 0, 50), ("chr2", 10, 400)]).counts
+    assert count_elsewhere(bam, library, nowhere) == f"{counts} ['numba']\n"
+    (kernel / kept).write_bytes(damage((kernel / kept).read_bytes())["changed"])
+    assert count_elsewhere(bam, library, nowhere) == f"{counts} ['numba']\n"
+    assert count_elsewhere(bam, library, nowhere) == f"{counts} []\n"
+    shutil.rmtree(kernel / "__pycache__")
+    (kernel / "__pycache__").write_text("no folder either")
+    assert count_elsewhere(bam, library, nowhere) == f"{counts} ['numba']\n"
+
+
+@pytest.mark.slow
+def test_another_source_is_compiled_for_itself(bam: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    kernel = copy_library(library)
+    assert "numba" in count_elsewhere(bam, library, tmp_path / "cache")
+    spans = kernel / "spans.py"
+    spans.write_text(spans.read_text().replace("USABLE, 1)", "USABLE, 2)"))
+    assert "numba" in count_elsewhere(bam, library, tmp_path / "cache")
+    assert len(list((kernel / "__pycache__").glob("walk.*.o"))) == 2
 
 
 def test_htslibs_messages_are_only_silent_while_it_reads(bam: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -115,19 +260,20 @@ def test_htslibs_messages_are_only_silent_while_it_reads(bam: Path, capfd: pytes
     cram = bam.with_name("x.cram")
     write_bam(cram, CONTIGS, [], "wc")
     capfd.readouterr()  # of writing
-    count_alignments(cram, regions, warn=print)
+    count_alignments(cram, regions, READS, warn=print)
     cram.write_bytes(cram.read_bytes()[:60] + bytes(40) + cram.read_bytes()[-38:])
     with pytest.raises(UserError):
-        count_alignments(cram, regions, warn=print)
+        count_alignments(cram, regions, READS, warn=print)
     assert capfd.readouterr().err == ""
     assert pysam.get_verbosity() == before
 
 
 def test_both_files_of_a_sample_are_read_as_they_were_written(bam: Path) -> None:
     regions = read_regions(bam.with_name("r.bed"))
-    totals, tally = count_alignments(bam, regions, sites=bam.with_name("tss.bed"), warn=print)
+    totals, tally = count_alignments(bam, regions, READS, sites=bam.with_name("tss.bed"), warn=print)
     counts = to_int32(totals, bam)
-    description = describe([bam], regions, Counting(), counts, tally.describe(["chr1"], with_profile=True))
+    statistics = tally.describe(int(counts.sum()), None, ["chr1"], True)
+    description = describe(describe_files([bam]), regions, READS.describe(), counts, statistics)
     path, text = bam.with_name("x.npy"), bam.with_name("x.json")
     write_sample(path, text, counts, description)
     assert read_counts(path).tolist() == totals.tolist()
@@ -150,3 +296,16 @@ def test_counts_beyond_int32_are_refused() -> None:
     assert to_int32(np.array([2**31 - 1]), Path("x.bam")).dtype == np.int32
     with pytest.raises(UserError, match=r"x\.bam: a region has 2147483648 counts"):
         to_int32(np.array([1, 2**31]), Path("x.bam"))
+
+
+def test_a_file_that_changes_while_it_is_counted_is_an_error(bam: Path) -> None:
+    before = describe_files([bam], [bam.with_name("r.bed")], bam.with_name("tss.bed"))
+    os.utime(bam, (0, 0))
+    check_unchanged(before, describe_files([bam], [bam.with_name("r.bed")], bam.with_name("tss.bed")))
+    with bam.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(UserError, match=r"^\S+\.bam: changed while it was counted; run again"):
+        check_unchanged(before, describe_files([bam], [bam.with_name("r.bed")], bam.with_name("tss.bed")))
+    bam.unlink()
+    with pytest.raises(UserError, match="changed while it was counted"):
+        check_unchanged(before, describe_files([bam], [bam.with_name("r.bed")], bam.with_name("tss.bed")))

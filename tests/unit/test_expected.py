@@ -1,4 +1,4 @@
-"""The engine against the counts that independent tools made of the real cohorts, in every mode and region set."""
+"""The engine against the counts that independent tools made of the real cohorts, of every unit and region set."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from divvy_coverage.counting.definition import Counting
 from divvy_coverage.intervals.regions import Regions
 
 DEFINITIONS = {
-    "reads_mapped": Counting(exclude_flags=0x4),
-    "reads_primary": Counting(exclude_flags=0x904),
-    "reads_primary_q30_nodup": Counting(exclude_flags=0xF04, min_mapq=30),
-    "reads_properpair_primary": Counting(exclude_flags=0x904, require_flags=2),
+    "reads_mapped": Counting("reads", exclude_flags=0x4),
+    "reads_primary": Counting("reads", exclude_flags=0x904),
+    "reads_primary_q30_nodup": Counting("reads", exclude_flags=0xF04, min_mapq=30),
+    "reads_properpair_primary": Counting("reads", exclude_flags=0x904, require_flags=2),
     "cut5p_primary": Counting("insertions", exclude_flags=0x904, shift=(0, 0)),
     "cut5p_primary_tn5shift": Counting("insertions", exclude_flags=0x904),
     "fragments_span_properpair": Counting("fragments", exclude_flags=0x904),

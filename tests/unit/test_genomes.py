@@ -8,11 +8,13 @@ import pytest
 
 from divvy_coverage.alignments.headers import Header, compute_digest
 from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.bed import UNKNOWN_LENGTH
 from divvy_coverage.intervals.contigs import check_contigs, find_furthest
 from divvy_coverage.intervals.regions import Regions
 from divvy_coverage.preflight import genomes
-from divvy_coverage.preflight.alignment_files import AlignedSample
+from divvy_coverage.preflight.checks import _join_contigs
 from divvy_coverage.preflight.genomes import check_genomes, check_regions
+from divvy_coverage.preflight.sample_files import AlignedSample
 from divvy_coverage.problems import Problem
 from divvy_coverage.samples import Sample
 
@@ -31,7 +33,7 @@ def cohort(*contigs: dict[str, int]) -> list[AlignedSample]:
 
 
 def header(name: str, contigs: dict[str, int]) -> Header:
-    return Header(Path(f"{name}.bam"), "bam", contigs, compute_digest(contigs))
+    return Header(Path(f"{name}.bam"), "bam", contigs, compute_digest(contigs), None)
 
 
 def regions(*rows: tuple[str, int, int]) -> Regions:
@@ -156,6 +158,18 @@ def test_each_file_that_regions_do_not_fit_is_named() -> None:
     assert "c.bam: its header lacks 1 of the region set's contigs: chr1 (it has 1 and so on" in found["c"]
 
 
+def test_absent_contigs_may_be_zero_but_not_all_of_them_in_all_files_of_a_sample() -> None:
+    wanted = regions(("1", 5, 10), ("chrM", 5, 10))
+    samples = [
+        AlignedSample(Sample("a", ["a.bam"], row=1), [header("a", HG38)]),
+        AlignedSample(Sample("b", ["b1.bam", "b2.bam"], row=2), [header("b1", {"chr7": 9}), header("b2", {"chr8": 9})]),
+        AlignedSample(Sample("c", ["c1.bam", "c2.bam"], row=3), [header("c1", {"chr7": 9}), header("c2", HG38)]),
+    ]
+    (found,) = check_regions(wanted, samples, "zero")
+    assert (found.sample, found.row, found.kind, found.severity) == ("b", 2, "regions", "error")
+    assert found.text.startswith("b1.bam, b2.bam: none of the region set's contigs (1, chrM) is in the header")
+
+
 def test_the_furthest_of_regions() -> None:
     found = find_furthest(regions(("chr2", 5, 90), ("chr1", 1, 2), ("chr2", 50, 60), ("chr2", 7, 8)))
     assert found == {"chr2": (50, 90), "chr1": (1, 2)}
@@ -173,3 +187,39 @@ def test_many_samples_and_many_regions(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not check_regions(many, samples, "error")
     assert not check_genomes(samples)
     assert time.perf_counter() - start < 5
+
+
+def without_lengths(*names: str) -> dict[str, int]:
+    """Return the contigs of a text file, which names only those that it has something on."""
+    return dict.fromkeys(sorted(names), UNKNOWN_LENGTH)
+
+
+@pytest.mark.parametrize("text", [without_lengths("chr18"), without_lengths(*HG38, "chrUn_1"), without_lengths("chrM")])
+def test_text_files_have_no_lengths_to_differ_in(text: dict[str, int]) -> None:
+    assert not check_genomes(cohort(HG38, text, HG38))
+    assert not check_genomes(cohort(text, text, without_lengths("chr2", *text)))
+    found = said(check_genomes(cohort(text, HG38, HG38, HG19)))
+    assert found.keys() == {"d"}
+    assert "bp in 2 samples (b, c)" in found["d"]
+
+
+def test_text_files_with_other_names_are_of_another_genome() -> None:
+    found = said(check_genomes(cohort(HG38, without_lengths("1", "2"), without_lengths("chr2"))))
+    assert found.keys() == {"b"}
+    assert "(1, 2) have other names than those (chr1, chr2, chr18 …)" in found["b"]
+    assert "they lack the prefix 'chr'" in found["b"]
+
+
+def test_regions_on_contigs_that_a_text_file_does_not_name_are_no_problem_if_one_is_there() -> None:
+    on_two = regions(("chr1", 0, 10), ("chr18", 80_000_000, 80_000_010))
+    assert not check_regions(on_two, cohort(without_lengths("chr1"), HG38), "error")
+    found = said(check_regions(on_two, cohort(without_lengths("1"), HG38, {"chr1": 1000}), "error"))
+    assert found.keys() == {"a", "c"}
+    assert "none of the region set's contigs (chr1, chr18) is in the header" in found["a"]
+    assert "c.bam: its header lacks 1 of the region set's contigs: chr18" in found["c"]
+
+
+def test_lengths_are_those_of_the_files_that_know_them() -> None:
+    text = without_lengths("chr1", "chrUn")
+    expected = HG38 | {"chrUn": UNKNOWN_LENGTH}
+    assert _join_contigs(cohort(text, HG38)) == _join_contigs(cohort(HG38, text)) == expected

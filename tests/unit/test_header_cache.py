@@ -144,3 +144,34 @@ def test_a_thousand_files_are_looked_at_in_seconds(data: Path, tmp_path: Path) -
     start = time.perf_counter()
     assert HeaderCache(tmp_path / "cache.json").examine(paths)[0] == found
     assert time.perf_counter() - start < 1
+
+
+def test_a_file_in_anothers_place_is_read_again_also_with_its_size_and_time(tmp_path: Path, read: list[str]) -> None:
+    paths, cache = cohort(tmp_path, 3)[1:], tmp_path / "cache.json"
+    paths[1].write_bytes(bgzf(header_of({"chr1": 1001, "chr2": 300})))
+    for path in paths:
+        os.utime(path, ns=(0, 0))
+    before, _ = HeaderCache(cache).examine(paths)
+    paths[0].rename(tmp_path / "x")
+    paths[1].rename(paths[0])
+    (tmp_path / "x").rename(paths[1])
+    read.clear()
+    after, _ = HeaderCache(cache).examine(paths)
+    assert sorted(read) == ["s1.bam", "s2.bam"]
+    assert [after[path].fingerprint for path in paths] == [before[path].fingerprint for path in reversed(paths)]
+    assert [after[path].contigs for path in paths] == [before[path].contigs for path in reversed(paths)]
+
+
+def test_text_files_are_read_through_once(tmp_path: Path, read: list[str]) -> None:
+    path, cache = written(tmp_path / "x.tsv", b"chr2\t1\t2\tA\nchr1\t1\t2\tA\n"), tmp_path / "cache.json"
+    for _ in range(2):
+        found, problems = HeaderCache(cache).examine([path])
+        assert (found, problems) == ({path: examine(path)}, {})
+        assert (found[path].kind, list(found[path].contigs), found[path].paired) == (
+            "fragments",
+            ["chr1", "chr2"],
+            True,
+        )
+    assert read == ["x.tsv"]
+    written(path, b"chr2\t1\t2\tA\nchr1\t2\t2\tA\n\n")
+    assert "line 2: expected chrom" in HeaderCache(cache).examine([path])[1][path]

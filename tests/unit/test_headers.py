@@ -1,4 +1,4 @@
-"""Looking at alignment files without counting, and remembering what was found."""
+"""Looking at alignment files without counting: what they are, and what is said of those that are none."""
 
 import errno
 import gzip
@@ -6,7 +6,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -15,7 +15,8 @@ import pysam
 import pytest
 
 from divvy_coverage.alignments.bgzf import END, READ_SIZE
-from divvy_coverage.alignments.headers import Header, compute_digest, examine
+from divvy_coverage.alignments.fingerprints import compute_fingerprint
+from divvy_coverage.alignments.headers import Header, are_paired, compute_digest, examine
 from divvy_coverage.counting.count import count_alignments
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.errors import UserError
@@ -26,6 +27,7 @@ CONTIGS = {"chr1": 1000, "chr2": 300}
 READS = [("r", 0, "chr1", 5 * i, "30M", 60) for i in range(100)]
 FASTQ = b"@r1\nACGT\n+\nIIII\n" * 50
 SAM = b"@SQ\tSN:chr1\tLN:1000\nr1\t0\tchr1\t100\t60\t4M\t*\t0\t0\tACGT\tIIII\n"
+TAGGED = SAM.replace(b"IIII", b"IIII\tNH:i:12")
 VCF = b"##fileformat=VCFv4.2\n#CHROM\tPOS\n"
 
 
@@ -51,7 +53,8 @@ def sound_bam() -> bytes:
 def test_kind_and_contigs_are_told_by_content(tmp_path: Path, mode: str, kind: str) -> None:
     path = tmp_path / "x.file"
     write_bam(path, CONTIGS, READS if mode != "wc" else [], mode)
-    assert examine(path) == Header(path, kind, CONTIGS, compute_digest(CONTIGS))
+    paired = None if kind == "cram" else False
+    assert examine(path) == Header(path, kind, CONTIGS, compute_digest(CONTIGS), paired, compute_fingerprint(path))
     if kind == "sam":
         for packed in (gzip.compress(path.read_bytes()), bgzf(path.read_bytes())):
             assert examine(written(tmp_path / "x.sam.gz", packed)).kind == "sam"
@@ -78,6 +81,49 @@ def test_only_the_start_and_the_end_are_read(tmp_path: Path) -> None:
     content = bytearray(bgzf(header_of(CONTIGS) + np.random.default_rng(1).bytes(2 * READ_SIZE), 60_000))
     content[READ_SIZE + 1 : -len(END)] = b"?" * len(content[READ_SIZE + 1 : -len(END)])
     assert examine(written(tmp_path / "x.bam", bytes(content))).contigs == CONTIGS
+
+
+def write_flags(path: Path, flags: Sequence[int], mode: str) -> Path:
+    """Write alignments with these flags; CRAM without a reference genome."""
+    header = pysam.AlignmentHeader.from_references(list(CONTIGS), list(CONTIGS.values()))
+    options = [b"no_ref=1"] if mode == "wc" else []
+    with pysam.AlignmentFile(str(path), mode, header=header, format_options=options) as file:
+        for number, flag in enumerate(flags):
+            read = pysam.AlignedSegment(header)
+            read.query_name, read.flag, read.mapping_quality = f"r{number}", flag, 60
+            read.reference_id, read.reference_start, read.cigarstring = 0, number % 900, "10M"
+            read.query_sequence = "ACGTACGTAC"
+            file.write(read)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["wb", "wc", "w"])
+@pytest.mark.parametrize(
+    ("flags", "paired"),
+    [([], None), ([0, 16, 4], False), ([99], True), ([16, 77, 0], True), ([0] * 150 + [99], True), ([0] * 5000, False)],
+)
+def test_whether_the_first_alignments_are_of_pairs(
+    tmp_path: Path, flags: list[int], paired: bool | None, mode: str
+) -> None:
+    path = write_flags(tmp_path / "x.file", flags, mode)
+    assert examine(path).paired is paired
+    assert are_paired([path]) is paired
+
+
+def test_a_sample_is_of_pairs_if_any_of_its_files_is(tmp_path: Path) -> None:
+    nothing, single, pairs = (
+        write_flags(tmp_path / f"{name}.bam", flags, "wb")
+        for name, flags in (("nothing", []), ("single", [0]), ("pairs", [99]))
+    )
+    assert are_paired([nothing, nothing]) is None
+    assert are_paired([nothing, single]) is False
+    assert are_paired([single, nothing, pairs]) is True
+
+
+@pytest.mark.parametrize("size", [97, 4096, 65_280])
+def test_the_first_alignment_may_cross_blocks(tmp_path: Path, size: int) -> None:
+    content = gzip.decompress(write_flags(tmp_path / "x.bam", [99] * 3, "wb").read_bytes())
+    assert examine(written(tmp_path / "y.bam", bgzf(content, size))).paired is True
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -121,6 +167,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "no contigs": (lambda: bgzf(header_of({})), "its header names no contig"),
     "SAM without header": (lambda: SAM[SAM.index(b"\n") + 1 :], "its header names no contig"),
     "SAM with a bad length": (lambda: SAM.replace(b"LN:1000", b"LN:x"), "a damaged header"),
+    "SAM cut within a tag": (lambda: TAGGED[:-2], "the last line has no end"),
+    "SAM cut within the header": (lambda: b"@SQ\tSN:chr1\tLN:10", "the last line has no end"),
     "SAM without end": (lambda: bgzf(SAM)[: -len(END)], "the end-of-file block is missing"),
 }
 
@@ -134,13 +182,21 @@ def test_refusals_say_what_was_found(tmp_path: Path, content: Callable[[], bytes
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize("name", [name for name in REFUSED if name != "no contigs"])
+@pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_is_never_counted_not_even_as_zeros(tmp_path: Path, name: str) -> None:
-    """An unaligned BAM (no contigs) has zeros, if absent contigs may be."""
-    path = written(tmp_path / "x.bam", REFUSED[name][0]())
+    path, counting = written(tmp_path / "x.bam", REFUSED[name][0]()), Counting("reads", absent_contigs="zero")
     with pytest.raises(UserError) as error:
-        count_alignments(path, Regions(["chr1"], np.array([1]), np.array([5])), Counting(absent_contigs="zero"))
+        count_alignments(path, Regions(["chr1"], np.array([1]), np.array([5])), counting)
     assert str(error.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bgzf], ids=["gzip", "bgzip"])
+def test_a_compressed_sam_file_that_is_cut_is_not_counted(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    regions, path = Regions(["chr1"], np.array([1]), np.array([200])), tmp_path / "x.sam.gz"
+    assert count_alignments(written(path, pack(SAM)), regions, Counting("reads"))[0].tolist() == [1]
+    for content in (pack(TAGGED[:-2]), pack(SAM)[:-9], pack(SAM)[:-40]):
+        with pytest.raises(UserError, match=r"x\.sam\.gz: .*(truncated|damaged)"):
+            count_alignments(written(path, content), regions, Counting("reads"))
 
 
 def test_damage_in_the_header_is_told_with_its_place(tmp_path: Path) -> None:
@@ -173,7 +229,7 @@ def test_a_cram_file_counts_without_its_reference(tmp_path: Path) -> None:
     genome.with_name("genome.fa.fai").unlink(missing_ok=True)
     assert examine(tmp_path / "x.cram").contigs == CONTIGS
     regions = Regions(["chr1", "chr1"], np.array([0, 27]), np.array([5, 28]))
-    assert count_alignments(tmp_path / "x.cram", regions, Counting())[0].tolist() == [1, 1]
+    assert count_alignments(tmp_path / "x.cram", regions, Counting("reads"))[0].tolist() == [1, 1]
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def matrix(cohort: Cohort) -> NDArray[np.int64]:
     return np.column_stack([cohort.counts(sample) for sample in range(len(cohort))]).astype(np.int64)
 
 
-def kept(cohort: Cohort) -> NDArray[np.int64]:
-    """Library sizes as if some of the alignments were in no region."""
+def usable(cohort: Cohort) -> NDArray[np.int64]:
+    """Library sizes as if some of what is usable were in no region."""
     sums = matrix(cohort).sum(axis=0)
     return sums + sums // 3 + 1000 + np.arange(len(sums)) * 37
 
@@ -129,18 +129,18 @@ def assert_equal(found: Floats, expected: Floats, name: str) -> None:
     ],
 )
 def test_values_are_those_of_r(cohorts: dict[str, Cohort], tmp_path: Path, method: str, code: str) -> None:
-    sizes = {name: kept(cohort) for name, cohort in cohorts.items()}
+    sizes = {name: usable(cohort) for name, cohort in cohorts.items()}
     package = "limma" if method == "quantile" else "edgeR"
     for name, expected in zip(cohorts, by_r(code, cohorts, sizes, package, tmp_path), strict=True):
         assert_equal(normalized(method, cohorts[name], sizes[name]), expected, name)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("of", ["kept", "in regions", "equal"])
+@pytest.mark.parametrize("of", ["usable", "in regions", "equal"])
 def test_tmm_factors_are_those_of_edger(cohorts: dict[str, Cohort], tmp_path: Path, of: str) -> None:
     sums = {name: matrix(cohort).sum(axis=0) for name, cohort in cohorts.items()}
     sizes = {
-        "kept": {name: kept(cohort) for name, cohort in cohorts.items()},
+        "usable": {name: usable(cohort) for name, cohort in cohorts.items()},
         "in regions": sums,
         "equal": {name: np.full(len(sum_), sum_.max() + 1) for name, sum_ in sums.items()},
     }[of]
@@ -156,7 +156,7 @@ def test_tmm_factors_are_those_of_edger(cohorts: dict[str, Cohort], tmp_path: Pa
 
 @pytest.mark.slow
 def test_size_factors_are_those_of_deseq2(cohorts: dict[str, Cohort], tmp_path: Path) -> None:
-    sizes = {name: kept(cohort) for name, cohort in cohorts.items()}
+    sizes = {name: usable(cohort) for name, cohort in cohorts.items()}
     code = """tryCatch(DESeq2::estimateSizeFactorsForMatrix(counts), error = function(stopped) {
         stopifnot(grepl("every gene contains at least one zero", conditionMessage(stopped)))
         rep(NA, columns)
@@ -217,7 +217,7 @@ def expected_tmm_factors(counts: NDArray, sizes: NDArray) -> list[float]:
 @pytest.mark.parametrize("method", METHODS)
 def test_values_are_as_defined(tmp_path: Path, method: str) -> None:
     cohort = write_cohort(tmp_path, simulated(200, 6))
-    counts, sizes, lengths = matrix(cohort), kept(cohort), cohort.regions.ends - cohort.regions.starts
+    counts, sizes, lengths = matrix(cohort), usable(cohort), cohort.regions.ends - cohort.regions.starts
     million = 1e6 * counts / sizes
     definitions = {
         "cpm": lambda: million,
@@ -245,7 +245,7 @@ def test_rows_give_what_they_give_among_all(tmp_path: Path, method: str) -> None
     counts = simulated(1000, 3)
     counts[7, 0] = 2_000_000_000
     cohort = write_cohort(tmp_path, counts)
-    sizes = kept(cohort)
+    sizes = usable(cohort)
     everything = normalized(method, cohort, sizes)
     normalization = fit(method, cohort, sizes, compute_size_factors(cohort), compute_tmm_factors(cohort, sizes))
     blocks = [slice(0, 1), slice(990, 2000), slice(5, 5), np.array([999, 7, 8, 7]), np.array([], np.intp)]
@@ -259,7 +259,7 @@ def test_rows_give_what_they_give_among_all(tmp_path: Path, method: str) -> None
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "rpkm"])
 def test_equal_counts_have_equal_values(tmp_path: Path, method: str) -> None:
     cohort = write_cohort(tmp_path, simulated(400, 3))
-    values = normalized(method, cohort, kept(cohort))
+    values = normalized(method, cohort, usable(cohort))
     for sample in range(3):
         distinct = np.unique(np.column_stack([cohort.counts(sample), values[:, sample]]), axis=0)
         assert len(distinct) == len(np.unique(cohort.counts(sample)))
@@ -281,7 +281,7 @@ def test_a_sample_without_a_library_has_zeros_and_leaves_the_others_alone(tmp_pa
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (2, 2), (50, 1)])
 def test_small_cohorts_have_values(tmp_path: Path, method: str, shape: tuple[int, int]) -> None:
     cohort = write_cohort(tmp_path, np.arange(1, shape[0] * shape[1] + 1).reshape(shape))
-    values = normalized(method, cohort, kept(cohort))
+    values = normalized(method, cohort, usable(cohort))
     assert np.isfinite(values).all()
     assert (values > 0).all()
 
@@ -289,14 +289,27 @@ def test_small_cohorts_have_values(tmp_path: Path, method: str, shape: tuple[int
 def test_one_sample_stays_as_it_is(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, simulated(100, 1))
     assert compute_size_factors(cohort).tolist() == [1]
-    assert compute_tmm_factors(cohort, kept(cohort)).tolist() == [1]
+    assert compute_tmm_factors(cohort, usable(cohort)).tolist() == [1]
     for method in ("median_of_ratios", "quantile"):
-        np.testing.assert_array_equal(normalized(method, cohort, kept(cohort)), matrix(cohort))
+        np.testing.assert_array_equal(normalized(method, cohort, usable(cohort)), matrix(cohort))
 
 
 def test_one_region_becomes_the_mean(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, np.array([[2, 3, 7]]))
-    assert normalized("quantile", cohort, kept(cohort)).tolist() == [[4, 4, 4]]
+    assert normalized("quantile", cohort, usable(cohort)).tolist() == [[4, 4, 4]]
+
+
+@pytest.mark.parametrize("largest", [3, 60, 2**31 - 1])
+def test_factors_do_not_depend_on_how_pairs_of_counts_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    counts = np.minimum(simulated(300, 4), largest)
+    counts[7, 2] = largest
+    cohort = write_cohort(tmp_path, counts)
+    found = compute_tmm_factors(cohort, usable(cohort)).tolist()
+    monkeypatch.setattr("divvy_coverage.matrix.factors.DENSE", -1)
+    assert compute_tmm_factors(cohort, usable(cohort)).tolist() == found
+    assert len(set(found)) == 4
 
 
 @pytest.mark.parametrize("library_size", [0, 100])
@@ -322,7 +335,7 @@ def test_library_sizes_that_hardly_differ_have_the_factor_1(tmp_path: Path) -> N
 
 def test_ratios_that_are_all_extreme_leave_the_factor_1(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, np.array([[9, 1], [9, 1], [1, 3], [1, 3]]))  # with ranks 1.5 and 3.5, 2 to 3 kept
-    assert compute_tmm_factors(cohort, kept(cohort)).tolist() == [1, 1]
+    assert compute_tmm_factors(cohort, usable(cohort)).tolist() == [1, 1]
 
 
 def test_regions_that_hold_all_of_two_samples_leave_the_factor_1(tmp_path: Path) -> None:
@@ -334,7 +347,7 @@ def test_undefined_size_factors_are_refused(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, np.array([[0, 3, 0], [2, 0, 0], [4, 4, 0]]))
     assert np.isnan(compute_size_factors(cohort)).all()
     with pytest.raises(UserError) as error:
-        normalized("median_of_ratios", cohort, kept(cohort))
+        normalized("median_of_ratios", cohort, usable(cohort))
     assert str(error.value) == (
         "normalization median_of_ratios: expected regions with counts in all samples, found none; "
         "samples without any counts: 1\n  s2\n"
@@ -345,7 +358,7 @@ def test_undefined_size_factors_are_refused(tmp_path: Path) -> None:
 def test_undefined_size_factors_without_an_empty_sample_are_refused(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, np.array([[0, 3], [2, 0]]))
     with pytest.raises(UserError) as error:
-        normalized("median_of_ratios", cohort, kept(cohort))
+        normalized("median_of_ratios", cohort, usable(cohort))
     assert str(error.value) == (
         "normalization median_of_ratios: expected regions with counts in all samples, found none; "
         "choose another normalization: cpm, log2cpm, rpkm, tmm, quantile"
@@ -355,7 +368,7 @@ def test_undefined_size_factors_without_an_empty_sample_are_refused(tmp_path: Pa
 def test_an_unknown_method_is_refused(tmp_path: Path) -> None:
     cohort = write_cohort(tmp_path, np.ones((2, 2)))
     with pytest.raises(UserError, match="expected one of cpm, log2cpm, .*, found 'log'"):
-        normalized("log", cohort, kept(cohort))
+        normalized("log", cohort, usable(cohort))
 
 
 def test_methods_are_described() -> None:

@@ -15,7 +15,7 @@ from divvy_coverage.matrix.formats import Matrix
 from divvy_coverage.matrix.normalization import fit
 from helpers import write_cohort
 
-NAMES = ["NA", "007", "1e5", "nan", "null", "True", "-1", "1.0"]
+NAMES = ["NA", "007", "1e5", "nan", "null", "True", ".5", "1.0"]
 READABLE = ["csv.gz", "parquet", "h5ad"]
 COUNTS = np.random.default_rng(4).negative_binomial(1, 0.05, (30, len(NAMES)))
 

@@ -96,19 +96,20 @@ def test_the_grouping_has_replicates() -> None:
 def test_samples_are_flagged_by_the_first_criterion_they_meet() -> None:
     statistics = pd.DataFrame(
         {
-            "counted": [100, 100, 100, 100, 0, 100],
+            "usable": [100, 100, 100, 100, 0, 100],
             "in_regions": [30, 30, 14, 30, 0, 0],
             "frip": [0.3, 0.3, 0.14, 0.3, np.nan, 0.0],
             "library_size": [100, 100, 100, 24, 0, 100],
         }
     )
-    found = find_flags(list("abcdef"), statistics, "set")
+    found = find_flags(list("abcdef"), statistics, "set", "reads")
     assert [(one.sample, one.kind) for one in found] == [
         ("c", "low FRiP"),
         ("d", "small library"),
         ("e", "no counts"),
         ("f", "no counts"),
     ]
+    assert [one.text for one in found[2:]] == ["no usable reads", "none of 100 usable reads is in a region"]
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,18 @@ def test_a_file_twice_in_a_sample_is_a_problem(tmp_path: Path) -> None:
     assert problems(path) == [("duplicate bam", "'x' (row 1)", f"bam: given 2 times: {tmp_path}/pep/a.bam")]
 
 
+def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "sample_name,bam\nx,a.bam\ny,link.bam\n")
+    path.with_name("link.bam").symlink_to("a.bam")
+    assert problems(path) == [
+        ("duplicate bam", f"'{name}' (row {row})", f"bam: also the file of '{other}' (row {other_row}); {rest}")
+        for name, row, other, other_row, rest in (
+            ("x", 1, "y", 2, f"a file belongs to one sample: {tmp_path}/pep/a.bam"),
+            ("y", 2, "x", 1, f"a file belongs to one sample: {tmp_path}/pep/link.bam"),
+        )
+    ]
+
+
 def test_missing_files_are_not_duplicates_and_shared_peaks_are_fine(tmp_path: Path) -> None:
     found = problems(sheet(tmp_path, "sample_name,bam\nx,gone.bam\ny,gone.bam\n"))
     assert [kind for kind, _, _ in found] == ["paths", "paths"]
@@ -192,7 +204,10 @@ def test_missing_files_are_not_duplicates_and_shared_peaks_are_fine(tmp_path: Pa
         ("x\u00e9,a.bam", "names", ["'x\u00e9'", "A-Z a-z 0-9 . _ -"]),
         ("x ,a.bam", "names", ["'x '", "A-Z a-z 0-9 . _ -"]),
         ("x" * 201 + ",a.bam", "names", ["at most 200"]),
-        ("region,a.bam", "names", ["must not be 'region'"]),
+        (".,a.bam\n..,b.bam", "names", ["'.' (row 1)", "'..' (row 2)", "nor be . or .."]),
+        ("-x,a.bam\n--out,b.bam", "names", ["'-x' (row 1)", "'--out' (row 2)", "must neither begin with -"]),
+        ('"x\n",a.bam', "names", [r"'x\n' (row 1)", "A-Z a-z 0-9 . _ -"]),
+        ("region,a.bam", "names", ["must not be called 'region'"]),
         ("x,none.bam\ny,nor.bam", "paths", ["'x' (row 1): bam: no such file", "/none.bam", "'y' (row 2)", "/nor.bam"]),
         ("x,", "paths", ["bam: is empty; give the path"]),
         ("x, ", "paths", ["bam: is empty"]),
@@ -331,11 +346,10 @@ def test_names_of_all_attributes_and_amendments_can_be_given(tmp_path: Path) -> 
 
 
 def test_a_table_needs_only_names(tmp_path: Path) -> None:
-    (tmp_path / "t.tsv").write_text("group\tsample_name\none\tx\n\n\ty\nshort\n")
+    (tmp_path / "t.tsv").write_text("group\tsample_name\none\tx\n\n\ty\n")
     assert read_samples(tmp_path / "t.tsv") == [
         Sample("x", attributes={"group": ["one"]}, files=[]),
         Sample("y", attributes={"group": []}, files=[]),
-        Sample("", attributes={"group": ["short"]}, files=[]),
     ]
 
 
@@ -345,6 +359,11 @@ def test_a_table_needs_only_names(tmp_path: Path) -> None:
         (b"", "an empty file"),
         (b"name\tbam\nx\ta.bam\n", "expected a column sample_name, found name, bam"),
         (b"sample_name\tbam\nx\ta.bam\ny\tb.bam\tc\n", "line 3: expected 2 fields as in the header, found 3"),
+        (b"sample_name\nx\n..\n", r"line 3: not a valid name: '\.\.'; names may hold only"),
+        (b"sample_name\n/x\n", "line 2: not a valid name: '/x'"),
+        (b"sample_name\n--out\n", "line 2: not a valid name: '--out'"),
+        (b'sample_name\n"x\ny"\n', r"line 3: not a valid name: 'x\\ny'"),
+        (b"bam\tsample_name\na.bam\n", "line 2: not a valid name: ''"),
         (b"sample_name\n\xff\n", "not a table of samples"),
         (b"sample_name\n" + b"x" * 200_000, "not a table of samples"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import CLONE, copy_clone, tiny_project
+from helpers import CLONE, READS_OPTIONS, copy_clone, tiny_project
 
 pytestmark = pytest.mark.slow
 WORKFLOW = """\
@@ -95,7 +95,7 @@ def test_the_library_alone_counts_and_as_a_module_of_a_workflow_too(wheels: Path
     said = run(programs / "python", "-m", "divvy_coverage", "--help", folder=folder)
     assert "measure_coverage" in said
     assert "Count the alignments of one sample in every region" in said
-    code = "import divvy_coverage as dc; print(dc.count_alignments('bam/b.bam', dc.read_regions('regions.bed'))[0].tolist())"
+    code = "import divvy_coverage as dc; print(dc.count_alignments('bam/b.bam', dc.read_regions('regions.bed'), dc.Counting('reads'))[0].tolist())"
     assert run(programs / "python", "-c", code, folder=folder) == "[2, 1]\n"
     outputs = ["--out", "b.bed", "--stats", "b.json"]
     command = [
@@ -106,6 +106,7 @@ def test_the_library_alone_counts_and_as_a_module_of_a_workflow_too(wheels: Path
         "--regions",
         "regions.bed",
         *outputs,
+        *READS_OPTIONS,
     ]
     run(*command, folder=folder)
     assert (folder / "b.bed").read_text() == "chr1\t0\t1000\t2\nchr1\t120\t130\t1\n"

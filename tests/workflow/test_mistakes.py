@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import refuse, snakemake, tiny_project, write_config, write_sheet
+from helpers import refuse, snakemake, tiny_project, write_bam, write_config, write_sheet
 
 
 @pytest.fixture
@@ -25,15 +25,20 @@ def nothing_started(folder: Path) -> None:
         ({"regoins": {}}, ["unknown key 'regoins'", "did you mean 'regions'", "pep, amendments, samples, permissive"]),
         ({"counting": {"min_mapk": 3}}, ["counting: unknown key 'min_mapk'", "did you mean 'min_mapq'"]),
         (
-            {"counting": {"mode": "reed"}},
-            ["counting.mode", "'reed' is not one of ['reads', 'fragments', 'insertions']"],
+            {"counting": {"unit": "reed"}},
+            ["counting.unit", "'reed' is not one of ['auto', 'fragments', 'paired_insertions', 'insertions', 'reads']"],
         ),
         ({"counting": {"min_mapq": "x", "exclude_flags": -1}}, ["counting.min_mapq", "counting.exclude_flags"]),
         ({"regions": {"p": {"bad": "x"}}}, ["regions.p: unknown key 'bad'", "did you mean 'bed'"]),
         ({"regions": {"p": {}}}, ["regions.p: no sample has peaks to make regions of"]),
         ({"regions": {"p": {"consensus": {"source": "tops"}}}}, ["regions.p.consensus.source", "'tops' is not one of"]),
         ({"permissive": "maybe"}, ["permissive: 'maybe' is not of type 'boolean'"]),
-        ({"regions": {"a b": {"bed": "x"}}}, ["'a b' does not match"]),
+        ({"regions": {"a b": {"bed": "x"}}}, ["regions: not a valid name: 'a b'; names may hold only A-Z a-z 0-9"]),
+        (
+            {"regions": {"..": {"bed": "regions.bed"}, "-x": {}, "p\n": {}}},
+            ["regions: not a valid name: '..'", "regions: not a valid name: '-x'", r"regions: not a valid name: 'p\n'"],
+        ),
+        ({"regions": {2024: {"bed": "regions.bed"}}}, ["regions: not a valid name: 2024; write it in quotes"]),
         ({"regions": {}}, ["regions"]),
         ({"matrix": {"formats": ["xlsx"]}}, ["matrix.formats.0", "'xlsx' is not one of"]),
         ({"pep": "gone.yaml"}, ["gone.yaml: no such file"]),
@@ -57,11 +62,13 @@ def test_a_hostile_sample_name_is_refused(project: Path) -> None:
 
 @pytest.mark.slow
 def test_a_sample_that_fails_gives_no_matrix(project: Path) -> None:
+    reads = [(f"r{i}", 0, "chr1", i // 4, "50M", 60) for i in range(20_000)]  # more than preflight looks at
+    write_bam(project / "bam" / "b.bam", {"chr1": 10_000}, reads)
     content = bytearray((project / "bam" / "b.bam").read_bytes())
     content[-40] ^= 1  # the checksum of the last block with data
     (project / "bam" / "b.bam").write_bytes(content)
     done = snakemake(project, "--profile", "divvy", "--set-resources", "measure_coverage:pack=1")
-    refuse(done, "exit status 1", "b.bam", "logs/divvy/measure_coverage/peaks.b.")
+    refuse(done, "exit status 1", "b.bam", "logs/divvy/measure_coverage/b.")
     assert (project / "results/coverage/peaks/a.npy").is_file()
     assert not (project / "results/matrix").exists()
 

@@ -7,9 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from helpers import CLONE, MATRIX, copy_clone, jobs, read_matrix, snakemake, succeed, tiny_project, write_config
+from helpers import (
+    CLONE,
+    MATRIX,
+    NOTHING,
+    READS,
+    copy_clone,
+    jobs,
+    read_matrix,
+    snakemake,
+    succeed,
+    tiny_project,
+    write_config,
+)
 
-NOTHING = "Nothing to be done"
 MODULE = """\
 module coverage:
     snakefile:
@@ -74,12 +85,14 @@ def test_a_workflow_that_imports_ours_from_a_commit_runs_it_under_a_prefix(
     assert NOTHING in succeed(snakemake(tmp_path, *options, snakefile=tmp_path / "Snakefile"))
 
 
+@pytest.mark.slow
 def test_relative_paths_in_a_module_are_those_of_the_sheet_and_not_under_the_prefix(
     repository: tuple[str, str], tmp_path: Path
 ) -> None:
     tiny_project(tmp_path)
     (tmp_path / "tss.bed").write_text("chr1\t50\t51\ta\t0\t+\n")
     config = {"pep": "samples.csv", "regions": {"peaks": {"bed": "regions.bed"}}, "statistics": {"tss": "tss.bed"}}
+    config["counting"] = READS
     (tmp_path / "config.json").write_text(json.dumps({"coverage": config}))
     (tmp_path / "Snakefile").write_text(MODULE.format(repository=repository[0], commit=repository[1]))
     options = ["--cores", "2", "--configfile", "config.json"]
@@ -87,6 +100,7 @@ def test_relative_paths_in_a_module_are_those_of_the_sheet_and_not_under_the_pre
     assert read_matrix(tmp_path / "parts/coverage" / MATRIX)[2].tolist() == [[1, 2], [0, 1]]
 
 
+@pytest.mark.slow
 def test_the_snakefile_that_snakedeploy_writes_works(repository: tuple[str, str], tmp_path: Path) -> None:
     tiny_project(tmp_path)
     snakefile = tmp_path / "workflow" / "Snakefile"
@@ -122,7 +136,7 @@ def test_a_moved_clone_runs_nothing_again_and_an_edited_one_what_depends_on_it(t
     assert planned(f"{library}/report", "page.py") == (0, 0, 0)
     assert planned(library, "errors.py") == (0, 0, 0)
     assert planned(f"{library}/matrix", "factors.py") == (0, 1, 1)
-    assert planned(f"{library}/counting", "kernel.py") == (2, 1, 1)
+    assert planned(f"{library}/counting/kernel", "walk.py") == (2, 1, 1)
     assert planned("scripts", "measure_coverage.py") == (2, 1, 1)
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shlex
+import shutil
 import time
 from datetime import datetime
 from hashlib import sha256
@@ -16,10 +18,12 @@ from snakemake import __version__ as snakemake_version
 
 from helpers import (
     MATRIX,
+    NOTHING,
     SNAKEFILE,
     jobs,
     link_profile,
     read_matrix,
+    refuse,
     snakemake,
     succeed,
     tiny_project,
@@ -34,7 +38,6 @@ SAME_BYTES = (
     *("stats.tsv", "region_stats.tsv.gz", "pca.tsv", "correlation.tsv", "summary.json"),
 )
 PARQUET = ("matrix_raw.parquet", "matrix_norm.parquet")
-NOTHING = "Nothing to be done"
 HOSTILE = 'it\'s a "place" of $HOME; `id` & {MEM} %s'
 
 
@@ -66,10 +69,10 @@ def test_the_demo_gives_the_same_serially_and_by_the_profile(demo: Path, tmp_pat
 
 
 def check_normalized(matrix: Path) -> None:
-    """The normalized matrix of the demo is log2(1 + counts per million kept alignments)."""
+    """The normalized matrix of the demo is log2(1 + counts per million usable fragments)."""
     raw, norm = (pd.read_parquet(matrix / f"peak_set.{file}") for file in PARQUET)
-    kept = pd.read_csv(matrix / "peak_set.stats.tsv", sep="\t", index_col="sample_name")["kept"]
-    pd.testing.assert_frame_equal(norm, np.log2(1 + 1e6 * raw / kept), rtol=1e-12)
+    usable = pd.read_csv(matrix / "peak_set.stats.tsv", sep="\t", index_col="sample_name")["usable"]
+    pd.testing.assert_frame_equal(norm, np.log2(1 + 1e6 * raw / usable), rtol=1e-12)
 
 
 def check_components(matrix: Path) -> None:
@@ -79,6 +82,7 @@ def check_components(matrix: Path) -> None:
     assert upper.min() - lower.max() > 0.5 * (upper.max() - lower.min())
 
 
+@pytest.mark.slow
 def test_the_record_of_a_run_tells_what_it_was(project: Path) -> None:
     parquet = MATRIX.replace("csv.gz", "parquet")
     command = ["results/provenance.json", parquet, "--cores", "2", "--config", "permissive=False"]
@@ -87,7 +91,7 @@ def test_the_record_of_a_run_tells_what_it_was(project: Path) -> None:
     assert record["command"] == shlex.join(["snakemake", "--snakefile", str(SNAKEFILE), *command])
     assert record["samples_sha256"] == sha256((project / "results/samples.tsv").read_bytes()).hexdigest()
     assert record["region_sets"] == {"peaks": sha256((project / "regions.bed").read_bytes()).hexdigest()}
-    assert record["config"]["counting"]["exclude_flags"] == 3844
+    assert record["counting"]["exclude_flags"] == 3844
     assert record["software"]["snakemake"] == snakemake_version
     assert abs(datetime.fromisoformat(record["created"]).timestamp() - time.time()) < 300
     metadata = json.loads(pyarrow.parquet.read_schema(project / parquet).metadata[b"divvy_coverage"])
@@ -120,7 +124,8 @@ def test_another_normalization_or_format_counts_nothing_again(project: Path) -> 
         project, "samples.csv", {"peaks": "regions.bed"}, matrix={"formats": ["h5ad", "mtx.gz"], "normalization": "tmm"}
     )
     printed = succeed(snakemake(project, "--cores", "2"))
-    assert (jobs(printed), jobs(printed, "summarize_coverage"), jobs(printed, "collect_coverage")) == (0, 1, 4)
+    rules = ("measure_coverage", "summarize_coverage", "compare_samples", "collect_coverage")
+    assert [jobs(printed, rule) for rule in rules] == [0, 0, 1, 4]
     assert "tmm" in (project / "results/matrix/peaks.summary.json").read_text()
     assert NOTHING in succeed(snakemake(project, "--cores", "2"))
 
@@ -131,8 +136,9 @@ def test_only_the_file_that_is_missing_is_collected_again(project: Path) -> None
     (project / "results/matrix/peaks.matrix_norm.parquet").unlink()
     printed = succeed(snakemake(project, "--cores", "2"))
     assert [
-        jobs(printed, rule) for rule in ("measure_coverage", "summarize_coverage", "collect_coverage", "make_report")
-    ] == [0, 0, 1, 0]
+        jobs(printed, rule)
+        for rule in ("measure_coverage", "summarize_coverage", "compare_samples", "collect_coverage", "make_report")
+    ] == [0, 0, 0, 1, 0]
 
 
 def test_a_new_sample_costs_one_job_and_the_collect(project: Path) -> None:
@@ -177,7 +183,9 @@ def test_a_sample_of_several_files_is_one_column(project: Path) -> None:
     assert read_matrix(project / MATRIX)[2].tolist() == [[3, 1], [1, 0]]
 
 
-@pytest.mark.parametrize("options", [["--cores", "2"], ["--profile", "divvy"]], ids=["serial", "divvy"])
+@pytest.mark.parametrize(
+    "options", [["--cores", "2"], pytest.param(["--profile", "divvy"], marks=pytest.mark.slow)], ids=["serial", "divvy"]
+)
 def test_hostile_paths_work_from_end_to_end(tmp_path: Path, options: list[str]) -> None:
     folder = tmp_path / HOSTILE
     tiny_project(folder, bam_folder=HOSTILE.replace("{MEM}", ""))
@@ -207,3 +215,25 @@ def test_start_sites_and_reference_are_inputs(project: Path) -> None:
     with (project / "it's tss.bed").open("a") as file:
         file.write("chr1\t60\t61\ta\t0\t-\n")
     assert jobs(succeed(snakemake(project, MATRIX, "--cores", "2"))) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["a count file is removed", "a description is removed", "a count file is damaged"])
+def test_what_was_lost_is_counted_again_as_the_message_says(project: Path, damage: str) -> None:
+    succeed(snakemake(project, MATRIX, "--cores", "2"))
+    write_config(project, "samples.csv", {"peaks": "regions.bed"}, matrix={"formats": ["parquet"]})
+    lost = project / "results/coverage/peaks" / ("a.stats.json" if "description" in damage else "a.npy")
+    content = lost.read_bytes()
+    lost.unlink()
+    if "damaged" in damage:
+        lost.write_bytes(content[:-1] + b"\1")
+        shutil.copystat(project / "results/coverage/peaks/b.npy", lost)
+    matrix = "results/matrix/peaks.matrix_raw.parquet"
+    said = refuse(snakemake(project, matrix, "--cores", "2", "--show-failed-logs"), lost.name, "and run again")
+    advice = re.search(r"remove (\S+), too", said)
+    assert advice, said
+    lost.unlink(missing_ok=True)
+    (project / advice[1]).unlink()
+    printed = succeed(snakemake(project, matrix, "--cores", "2"))
+    assert (jobs(printed), jobs(printed, "collect_coverage")) == (1, 1)
+    assert pd.read_parquet(project / matrix).to_numpy().tolist() == [[1, 2], [0, 1]]

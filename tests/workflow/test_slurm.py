@@ -28,14 +28,14 @@ def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm
     seen = [job for _, job in jobs if job.startswith("measure_coverage.")]
     assert seen
     for line in seen:  # all twelve small samples share a submission
-        assert re.fullmatch(r"measure_coverage\.peak_set\.(control|treated)_\d\+11 longq 300M 1 1:12:00", line)
+        assert re.fullmatch(r"measure_coverage\.(control|treated)_\d\+11 longq 300M 1 1:12:00", line)
 
-    (script,) = (tmp_path / "slurm" / "logs" / "divvy" / "measure_coverage").glob("peak_set.*.sub")
+    (script,) = (tmp_path / "slurm" / "logs" / "divvy" / "measure_coverage").glob("*.sub")
     assert "#SBATCH --partition='longq'\n" in script.read_text()
     assert "#SBATCH --mem='300'\n" in script.read_text()
     (summarize,) = (tmp_path / "slurm" / "logs" / "divvy" / "summarize_coverage").glob("*.sub")
     assert "partition" not in summarize.read_text()
-    assert said.count("PARTITION: not set; directives using it are omitted") == 1
+    assert "PARTITION" not in said  # which most rules do not set, and may do without
     for name in ("serial", "slurm"):
         matrix = tmp_path / name / "results" / "matrix"
         matrices[name] = [(matrix / f"peak_set.matrix_{kind}.csv.gz").read_bytes() for kind in ("raw", "norm")]

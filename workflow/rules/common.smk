@@ -1,14 +1,17 @@
 """Configuration, sample sheet and region sets: checked and resolved once, in the process that plans the run."""
 
+import atexit
 import csv
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from difflib import get_close_matches
 from functools import cache
-from math import ceil
+from math import ceil, log2
 from pathlib import Path
 
 import yaml
@@ -46,7 +49,8 @@ def prepend(variable, folder):
 
 use_library()
 try:
-    from divvy_coverage import results as names
+    from divvy_coverage import naming, results as names
+    from divvy_coverage.command_line import write_options
     from divvy_coverage.installation import compute_digest
 except ImportError as error:
     raise WorkflowError(
@@ -86,6 +90,9 @@ def check_config():
 def describe(error):
     """Say in one line where the configuration breaks the schema, and what would be right."""
     place = ".".join(map(str, error.absolute_path)) or "the configuration"
+    if "propertyNames" in error.schema_path:
+        quote = "" if isinstance(error.instance, str) else "write it in quotes; "
+        return f"{place}: not a valid name: {error.instance!r}; {quote}{naming.RULE}"
     if error.validator != "additionalProperties":
         return f"{place}: {error.message}"
     valid = list(error.schema["properties"])
@@ -95,26 +102,94 @@ def describe(error):
     return f"{place}: unknown key {unknown[0]!r}; {hint}valid keys: {', '.join(valid)}"
 
 
-def prepare_inputs():
-    """Check all inputs, resolve the sample sheet and fix the region sets; files are rewritten only if they change."""
-    command = [sys.executable, "-m", "divvy_coverage", "preflight", "--results", RESULTS]
+def is_planning():
+    """Tell whether this process plans a run or shows one, and does not only read the rules, remove locks or run a job."""
+    # the linter is alone in not checking envvars; of what Snakemake is called for, nothing else is known yet
+    return workflow.is_main_process and getattr(workflow, "check_envvars", True) and "--unlock" not in sys.argv
+
+
+def prepare_plan():
+    """Check all inputs, and write what the run is to be made of to a temporary folder; return the folder."""
+    plan = tempfile.mkdtemp(prefix="divvy_coverage.")
+    atexit.register(shutil.rmtree, plan, ignore_errors=True)
+    cache = f".snakemake/divvy_coverage/{RESULTS}"
+    folders = ["--plan", plan, "--results", RESULTS, "--cache", cache]
+    command = [sys.executable, "-m", "divvy_coverage", "preflight", *folders]
     done = subprocess.run(command, input=json.dumps(config), stderr=subprocess.PIPE, text=True)
     if done.returncode:
         raise WorkflowError(done.stderr.strip())
     if done.stderr:
         logger.warning(done.stderr.strip())
+    return plan
+
+
+def plan(wildcards):
+    """Have those results made anew that are not what is wanted now; as an input function, it adds no input.
+
+    Times of files do not tell: another file may have come with an older one.
+    """
+    if differing_files():
+        workflow.dag.forcefiles.update(differing_files())
+    return []
+
+
+def plan_folder(wildcards):
+    """Return the folder of the plan: a resource like the folder for temporary files, as it is another one in each run."""
+    return PLAN
+
+
+def only_before(name):
+    """Return an input function for a result that a sample's counts follow, but are not made anew for.
+
+    Snakemake does not look for other reasons to run a job after one that runs: if there are some, the result is one.
+    """
+
+    def files(wildcards):
+        paths = dict.fromkeys(in_results(name.format(region_set=region_set)) for region_set in config["regions"])
+        return list(map(ancient, paths)) if has_counts(wildcards.sample) else list(paths)
+
+    return files
+
+
+@cache
+def has_counts(sample):
+    """Tell whether all counts of a sample are there, and are what is wanted now."""
+    made = [
+        f"{RESULTS}/{file}".format(region_set=region_set, sample=sample)
+        for region_set in config["regions"]
+        for file in (names.COUNTS, names.STATISTICS)
+    ]
+    return all(map(os.path.exists, made)) and differing_files().isdisjoint(made)
+
+
+@cache
+def differing_files():
+    """Return the results that are not what is wanted now; jobs have nothing to do with it."""
+    if PLAN == RESULTS:
+        return set()
+    with open(f"{PLAN}/{names.DIFFERING}") as file:
+        return {f"{RESULTS}/{name}" for name in json.load(file)}
 
 
 @cache
 def samples():
-    """Return the alignment files of each sample, in sheet order."""
-    with open(f"{RESULTS}/{names.SAMPLES}", newline="") as file:
-        return {row["sample_name"]: row["bam"].split("\n") for row in csv.DictReader(file, delimiter="\t")}
+    """Return the rows of the samples by name, in sheet order."""
+    with open(f"{PLAN}/{names.SAMPLES}", newline="") as file:
+        return {row["sample_name"]: row for row in csv.DictReader(file, delimiter="\t")}
 
 
-def sample_bams(wildcards):
-    """Return the alignment files of one sample."""
-    return [local(path) for path in samples()[wildcards.sample]]
+def sample_files(column):
+    """Return an input function that gives the files of one sample in a column; their times do not matter."""
+
+    def files(wildcards):
+        return [ancient(local(path)) for path in (samples()[wildcards.sample].get(column) or "").split("\n") if path]
+
+    return files
+
+
+def peaks_option(wildcards, input):
+    """Return the option for the sample's own peaks, if it has some."""
+    return shlex.join(["--peaks", *input.peaks]) if input.peaks else ""
 
 
 def gigabytes(paths):
@@ -129,7 +204,12 @@ def counting_minutes(wildcards, input):
 
 def jobs_in_a_submission(wildcards, input):
     """Return how many samples of this size share a submission: about 2 GB of alignments; large ones are submitted alone."""
-    return max(1, min(20, int(2 / max(gigabytes(input.bam), 0.001))))
+    return pack_by_size(2, gigabytes(input.bam))
+
+
+def pack_by_size(room, size):
+    """Return how many jobs of a size share some room, as a power of two: only jobs with the same number do."""
+    return 2 ** int(log2(max(1, min(16, room / max(size, 1e-9)))))
 
 
 def for_each_sample(name):
@@ -142,8 +222,8 @@ def for_each_sample(name):
 
 
 def for_each_region_set(*files):
-    """Return files of all region sets."""
-    return expand([in_results(file) for file in files], region_set=config["regions"])
+    """Return files of all region sets; other wildcards stay."""
+    return expand([in_results(file) for file in files], region_set=config["regions"], allow_missing=True)
 
 
 def coverage_folder(wildcards):
@@ -168,45 +248,41 @@ def kind_options(wildcards):
     return shlex.join(["--kind", wildcards.kind, *normalization])
 
 
-def cells(input):
+def cells(wildcards):
     """Return about how many cells a matrix has: a region takes 20 bytes or more in its file."""
-    return len(samples()) * os.path.getsize(input.regions) / 20 if os.path.exists(input.regions) else 0
+    return len(samples()) * os.path.getsize(f"{PLAN}/{names.REGIONS}".format(region_set=wildcards.region_set)) / 20
 
 
-def minutes_for_all_samples(wildcards, input):
+def minutes_for_all_samples(wildcards):
     """Return the time limit of what reads all samples."""
-    return 10 + ceil(cells(input) / 2e7)
+    return 10 + ceil(cells(wildcards) / 2e7)
 
 
-def matrices_in_a_submission(wildcards, input):
+def matrices_in_a_submission(wildcards):
     """Return how many small matrix files share a submission."""
-    return max(1, min(20, int(2e8 / max(cells(input), 1))))
-
-
-def excluded_samples(wildcards):
-    """Return the table of excluded samples, if any were."""
-    return [in_results(names.EXCLUDED)] if os.path.exists(f"{RESULTS}/{names.EXCLUDED}") else []
+    return pack_by_size(2e8, cells(wildcards))
 
 
 def optional_inputs(wildcards):
-    """Return the other files that the configuration names."""
-    return [local(path) for path in (config["statistics"]["tss"], config["reference"]) if path]
+    """Return the other files that the configuration names; their times do not matter."""
+    paths = (config["statistics"]["tss"], config["blacklist"], config["reference"])
+    return [ancient(local(path)) for path in paths if path]
 
 
 def counting_options():
-    """Return the counting settings as command-line options."""
-    options = config["counting"] | config["statistics"] | {"reference": config["reference"]}
-    words = []
-    for key, value in options.items():
-        if value != "":
-            words += [f"--{key.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
-    return shlex.join(words)
+    """Return what is counted as command-line options; nothing before the inputs are checked, as for the linter."""
+    path = f"{PLAN}/{names.COUNTING}"
+    if not os.path.exists(path):
+        return ""
+    with open(path) as file:
+        counting = json.load(file)
+    del counting["blacklist"]  # its digest
+    settings = {**config["statistics"], "blacklist": config["blacklist"], "reference": config["reference"]}
+    return write_options(counting | {key: value for key, value in settings.items() if value != ""})
 
 
 RESULTS = str(workflow.modifier.modify_path("results"))
 check_config()
 if workflow.is_main_process:
     os.environ[COMMAND] = shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
-    # the linter (alone in not checking envvars) needs no inputs, and jobs read what this process wrote
-    if getattr(workflow, "check_envvars", True):
-        prepare_inputs()
+PLAN = prepare_plan() if is_planning() else RESULTS  # jobs read what was put into the results

@@ -1,14 +1,18 @@
 rule measure_coverage:
-    """Count the alignments of one sample in every region."""
+    """Count the alignments of one sample in every region of all region sets, in one pass over its files."""
     input:
-        regions=in_results(names.REGIONS),
-        bam=sample_bams,
+        plan=plan,
+        samples=only_before(names.SAMPLES),
+        settings=only_before(names.COUNTING),
+        regions=only_before(names.REGIONS),
+        bam=sample_files("bam"),
+        peaks=sample_files("peaks"),
         optional=optional_inputs,
     output:
-        counts=in_results(names.COUNTS),
-        stats=in_results(names.STATISTICS),
+        counts=for_each_region_set(names.COUNTS),
+        stats=for_each_region_set(names.STATISTICS),
     log:
-        in_results("logs/measure_coverage/{region_set}/{sample}.log"),
+        in_results("logs/measure_coverage/{sample}.log"),
     conda:
         "../envs/divvy-coverage.yaml"
     threads: 1
@@ -19,6 +23,7 @@ rule measure_coverage:
     params:
         code=package("scripts/measure_coverage", "intervals", "alignments", "counting"),
         counting=counting_options(),
+        peaks=peaks_option,
     shell:
-        "python -m divvy_coverage measure_coverage --bam {input.bam:q} --regions {input.regions:q} {params.counting}"
-        " --threads {threads} --out {output.counts:q} --stats {output.stats:q} 2> {log:q}"
+        "python -m divvy_coverage measure_coverage --bam {input.bam:q} --regions {input.regions:q} {params.peaks}"
+        " {params.counting} --threads {threads} --out {output.counts:q} --stats {output.stats:q} 2> {log:q}"

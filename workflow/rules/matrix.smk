@@ -1,5 +1,7 @@
 rule summarize_coverage:
-    """Summarize the samples and the regions of a region set, and how similar samples are."""
+    """Summarize the samples and the regions of a region set."""
+
+    # of this depend the counts' matrices, so nothing in it depends on the normalization
     input:
         samples=in_results(names.SAMPLES),
         regions=in_results(names.REGIONS),
@@ -9,9 +11,6 @@ rule summarize_coverage:
     output:
         stats=report(in_results(names.STATS), category="{region_set}", caption="../report/stats.rst"),
         region_stats=in_results(names.REGION_STATS),
-        pca=in_results(names.PCA),
-        correlation=in_results(names.CORRELATION),
-        summary=in_results(names.SUMMARY),
     log:
         in_results("logs/summarize_coverage/{region_set}.log"),
     conda:
@@ -23,13 +22,42 @@ rule summarize_coverage:
         code=package("scripts/summarize_coverage", "samples", "intervals", "counting", "matrix"),
         coverage=coverage_folder,
         support=support_option,
-        normalization=config["matrix"]["normalization"],
         library_size=config["matrix"]["library_size"],
     shell:
         "python -m divvy_coverage summarize_coverage --samples {input.samples:q} --regions {input.regions:q}"
-        " --coverage {params.coverage:q} {params.support} --normalization {params.normalization}"
-        " --library-size {params.library_size} --stats {output.stats:q} --region-stats {output.region_stats:q}"
-        " --pca {output.pca:q} --correlation {output.correlation:q} --summary {output.summary:q} 2> {log:q}"
+        " --coverage {params.coverage:q} {params.support} --library-size {params.library_size}"
+        " --stats {output.stats:q} --region-stats {output.region_stats:q} 2> {log:q}"
+
+
+rule compare_samples:
+    """Compare the samples of a region set: principal components, correlations and clustering."""
+
+    # counts are not inputs, as below
+    input:
+        samples=in_results(names.SAMPLES),
+        regions=in_results(names.REGIONS),
+        stats=in_results(names.STATS),
+    output:
+        pca=in_results(names.PCA),
+        correlation=in_results(names.CORRELATION),
+        summary=in_results(names.SUMMARY),
+    log:
+        in_results("logs/compare_samples/{region_set}.log"),
+    conda:
+        "../envs/divvy-coverage.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=minutes_for_all_samples,
+    params:
+        code=package("scripts/compare_samples", "samples", "intervals", "counting", "matrix"),
+        coverage=coverage_folder,
+        normalization=config["matrix"]["normalization"],
+        library_size=config["matrix"]["library_size"],
+    shell:
+        "python -m divvy_coverage compare_samples --samples {input.samples:q} --regions {input.regions:q}"
+        " --coverage {params.coverage:q} --stats {input.stats:q} --normalization {params.normalization}"
+        " --library-size {params.library_size} --pca {output.pca:q} --correlation {output.correlation:q}"
+        " --summary {output.summary:q} 2> {log:q}"
 
 
 rule collect_coverage:

@@ -2,6 +2,7 @@ rule record_run:
     """Record what the results were made from, with which command, and when."""
     input:
         samples=in_results(names.SAMPLES),
+        counting=in_results(names.COUNTING),
         regions=for_each_region_set(names.REGIONS),
         stats=for_each_region_set(names.STATS),
     output:
@@ -16,7 +17,7 @@ rule record_run:
         config=json.dumps(config, sort_keys=True),
     shell:
         "python -m divvy_coverage record_run --config {params.config:q} --samples {input.samples:q}"
-        " --regions {input.regions:q} --out {output:q} 2> {log:q}"
+        " --counting {input.counting:q} --regions {input.regions:q} --out {output:q} 2> {log:q}"
 
 
 rule make_report:
@@ -24,7 +25,6 @@ rule make_report:
     input:
         samples=in_results(names.SAMPLES),
         warnings=in_results(names.WARNINGS),
-        excluded=excluded_samples,
         provenance=in_results(names.PROVENANCE),
         matrix=for_each_region_set(
             names.STATS,

@@ -6,6 +6,7 @@ and CRC-32, so a damaged byte is an error with the block's offset and never pass
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -67,6 +68,7 @@ def inflate(block: Block, path: Path) -> bytearray:
     if size > LARGEST_CONTENT:
         raise DamagedFile(path, block.offset, f"a block claims {size} bytes of content, more than {LARGEST_CONTENT}")
     if not size:
+        _check_empty(block, checksum, path)
         return bytearray()
     data: bytearray
     try:
@@ -77,6 +79,17 @@ def inflate(block: Block, path: Path) -> bytearray:
     if len(data) != size or deflate.crc32(data) != checksum:
         raise DamagedFile(path, block.offset, "the content of a block does not have its length or its checksum")
     return data
+
+
+def _check_empty(block: Block, checksum: int, path: Path) -> None:
+    """Raise DamagedFile if a block that claims no content has some, or holds more than the end of a deflate stream."""
+    inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    try:
+        content = inflater.decompress(block.raw[block.header : -FOOTER.size], 1)
+    except zlib.error:
+        content = b"damaged"
+    if content or not inflater.eof or inflater.unused_data or checksum:
+        raise DamagedFile(path, block.offset, "a block claims to be empty, but is not")
 
 
 def check_end(file: BinaryIO, path: Path) -> None:

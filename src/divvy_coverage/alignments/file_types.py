@@ -1,4 +1,4 @@
-"""What kind of file it is, told by its first bytes: BAM, CRAM and SAM from all that is taken for them."""
+"""What kind of file it is, told by its first bytes: alignments from all that is taken for them."""
 
 import re
 import zlib
@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from divvy_coverage.alignments import bgzf
+from divvy_coverage.alignments.text_kinds import name_text_kind
+from divvy_coverage.alignments.text_lines import read_first_line
 from divvy_coverage.errors import UserError
 
+EXPECTED = "BAM, CRAM, SAM, fragments, BEDPE or tagAlign"
 START = 1 << 12  # bytes that are looked at, of the file and of its content
 GZIP = b"\x1f\x8b"
 # what the content of a file starts with, and what that is called; the first that matches
@@ -47,23 +50,26 @@ ADVICE = {
 
 
 def find_alignment_kind(file: BinaryIO, path: Path) -> str:
-    """Return "bam", "cram" or "sam"; UserError for everything else says what it seems to be.
+    """Return "bam", "cram", "sam" or a kind of text; UserError for everything else says what it seems to be.
 
     A BGZF file that is damaged or cut off at its start passes for BAM, whose reader tells where.
     """
     start = file.read(START)
     file.seek(0)
     if not start:
-        raise UserError(f"{path}: expected BAM, CRAM or SAM, found an empty file; copy or make it again")
+        raise UserError(f"{path}: expected {EXPECTED}, found an empty file; copy or make it again")
     packing, content = unpack_start(start)
     kind = name_kind(content)
     if packing == "bgzip" and (kind == "BAM" or len(content) < 4):
         return "bam"
     if kind == "SAM" or (kind == "CRAM" and not packing):
         return kind.lower()
+    may_be_text = kind == "BED" or (kind != "VCF" and content.startswith(b"#"))
+    if may_be_text and (text := name_text_kind(read_first_line(path))):
+        return text
     how = f"compressed by {packing}" if packing else "not compressed" if kind == "BAM" else ""
     advice = ADVICE.get(kind, "give the path of a file with alignments")
-    raise UserError(f"{path}: expected BAM, CRAM or SAM, found {', '.join(filter(None, [kind, how]))}; {advice}")
+    raise UserError(f"{path}: expected {EXPECTED}, found {', '.join(filter(None, [kind, how]))}; {advice}")
 
 
 def unpack_start(start: bytes) -> tuple[str, bytes]:

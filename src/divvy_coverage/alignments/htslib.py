@@ -1,21 +1,30 @@
 """CRAM and SAM files through pysam: opening them, their contigs, and whether they are whole."""
 
+import gzip
 import os
+import subprocess
+import sys
+import tempfile
 import threading
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pysam
 
 from divvy_coverage.alignments import bgzf
+from divvy_coverage.alignments.bam_header import BAM_MAGIC
 from divvy_coverage.errors import UserError
 
 CRAM_MAGIC = b"CRAM"
+GZIP = b"\x1f\x8b"
+READ_SIZE = 1 << 20
 CRAM_END, CRAM_END_SIZE = b"\xff\xff\xff\xff\x0f\xe0EOF", 38  # in the container that ends a file (CRAM, 9)
-# what is read of a CRAM file: FLAG to TLEN, but no sequences, which alone need the reference genome
-CRAM_FIELDS = [b"required_fields=0x1fe"]
+# what is read of a CRAM file: QNAME to TLEN, but no sequences, which alone need the reference genome
+CRAM_FIELDS = [b"required_fields=0x1ff"]
 
 
 @contextmanager
@@ -43,10 +52,56 @@ def get_contigs(file: pysam.AlignmentFile) -> dict[str, int]:
     return dict(zip(file.references, file.lengths, strict=True))
 
 
-def read_contigs(path: Path) -> dict[str, int]:
-    """Return the contigs of a file with their lengths (bp), in header order. Raises UserError."""
+def read_start(path: Path, number: int) -> tuple[dict[str, int], list[int]]:
+    """Return the contigs of a file with their lengths (bp), in header order, and the flags of the first alignments.
+
+    What is wrong with these is seen when they are counted. Raises UserError for a damaged header.
+    """
     with open_alignments(path) as file:
-        return get_contigs(file)
+        contigs, flags = get_contigs(file), []
+        with suppress(OSError, ValueError):
+            flags = [read.flag for read in islice(file.fetch(until_eof=True), number)]
+        return contigs, flags
+
+
+@contextmanager
+def read_as_bam(path: Path, reference: Path | None = None) -> Iterator[BinaryIO]:
+    """Give a CRAM or SAM file as BAM, which another process makes of it, uncompressed.
+
+    Parameters
+    ----------
+    path
+        CRAM or SAM.
+    reference
+        The reference genome (FASTA), for CRAM files that do not carry their own.
+
+    Raises
+    ------
+    UserError
+        For a file that is truncated or damaged, with what the other process says of it.
+    """
+    words = [str(path), *([] if reference is None else [str(reference)])]
+    library = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "divvy_coverage.alignments.write_as_bam", *words]
+    env = os.environ | {"PYTHONPATH": library}
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=env)
+        assert process.stdout
+        broken = False
+        try:
+            yield cast(BinaryIO, process.stdout)
+        except bgzf.DamagedFile:  # it ends too early: the other process says why
+            broken = True
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            process.stdout.close()
+            status = process.wait()
+        said.seek(0)
+        message = said.read().decode(errors="replace").strip()
+        if status or broken:
+            raise UserError(message.removeprefix("error: ") or f"{path}: reading it ended with exit status {status}")
 
 
 def check_cram_end(file: BinaryIO, path: Path) -> None:
@@ -56,16 +111,53 @@ def check_cram_end(file: BinaryIO, path: Path) -> None:
         raise UserError(f"{path}: the end-of-file container is missing; the file was truncated: copy or make it again")
 
 
+def check_sam_end(file: BinaryIO, path: Path) -> None:
+    """Raise UserError if a SAM file (plain text) ends within a line: htslib takes a shortened line for a whole one."""
+    file.seek(-min(1, file.seek(0, os.SEEK_END)), os.SEEK_END)
+    _check_last_byte(file.read(), path)
+
+
 def check_whole(path: Path) -> None:
-    """Raise UserError if a CRAM file lacks its end, or if blocks of a SAM file in BGZF are cut off or missing."""
+    """Raise UserError if a CRAM file lacks its end, or if a SAM file, compressed or not, is cut off or damaged."""
     with path.open("rb") as file:
         start = file.read(len(CRAM_MAGIC))
         file.seek(0)
         if start == CRAM_MAGIC:
             check_cram_end(file, path)
-        if start == bgzf.MAGIC:
-            for _ in bgzf.read_blocks(file, path):
-                pass
+        elif start == bgzf.MAGIC:
+            _check_blocks(file, path)
+        elif start.startswith(GZIP):
+            _check_last_byte(_read_last_byte(file, path), path)
+        else:
+            check_sam_end(file, path)
+
+
+def _check_blocks(file: BinaryIO, path: Path) -> None:
+    """Raise UserError if a block is damaged or missing, or if SAM in blocks ends within a line; BAM has no lines."""
+    first, last = b"", b""
+    for blocks in bgzf.read_blocks(file, path):
+        for block in blocks:
+            data = bytes(bgzf.inflate(block, path))
+            first, last = first or data[: len(BAM_MAGIC)], data[-1:] or last
+    if first != BAM_MAGIC:
+        _check_last_byte(last, path)
+
+
+def _read_last_byte(file: BinaryIO, path: Path) -> bytes:
+    """Return the last byte of what gzip compressed. Raises UserError if the compressed data are damaged or cut off."""
+    last = b""
+    try:
+        with gzip.GzipFile(fileobj=file) as content:
+            while chunk := content.read(READ_SIZE):
+                last = chunk[-1:]
+    except (EOFError, OSError, zlib.error) as error:
+        raise UserError(f"{path}: expected SAM, found damaged gzip: {error}; copy or make it again") from error
+    return last
+
+
+def _check_last_byte(last: bytes, path: Path) -> None:
+    if last != b"\n":
+        raise UserError(f"{path}: the last line has no end; the file is truncated: copy or make it again")
 
 
 class _Silence:

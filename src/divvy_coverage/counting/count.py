@@ -1,16 +1,22 @@
-"""Count the alignments of a sample: BAM by the compiled engine, SAM and CRAM by pysam."""
+"""Count the alignments of a sample in one pass over each of its files."""
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import cast
 
-import numpy as np
-
-from divvy_coverage.alignments.file_types import find_alignment_kind
+from divvy_coverage.alignments.headers import are_paired, find_kind
+from divvy_coverage.alignments.text_kinds import TEXT_KINDS
 from divvy_coverage.arrays import Integers
-from divvy_coverage.counting.definition import Counting
+from divvy_coverage.counting.definition import MIXTURE, PAIRED_UNITS, Counting
+from divvy_coverage.counting.engines.threads import Open
+from divvy_coverage.counting.passes import Counted, Wanted
+from divvy_coverage.counting.presets import resolve_counting
 from divvy_coverage.counting.statistics import Tally
 from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.contigs import find_no_contig
 from divvy_coverage.intervals.regions import Regions, describe_duplicates, read_regions
 from divvy_coverage.intervals.start_sites import NO_START_SITES, StartSites, read_start_sites
 from divvy_coverage.progress import Progress, show_nothing
@@ -22,6 +28,7 @@ def count_alignments(
     files: str | Path | Sequence[str | Path],
     regions: Regions | str | Path,
     counting: Counting | None = None,
+    blacklist: Regions | str | Path | None = None,
     sites: StartSites | str | Path = NO_START_SITES,
     reference: str | Path | None = None,
     threads: int = 1,
@@ -35,12 +42,15 @@ def count_alignments(
     Parameters
     ----------
     files
-        Alignment files of the sample: BAM, CRAM or SAM, told by content. Several are counted as one.
+        Alignment files of the sample: BAM, CRAM, SAM, fragments, BEDPE or tagAlign, told by content. Several are
+        counted as one.
     regions
         n regions, or a file of them (see `read_regions`).
     counting
-        What one count is, and which alignments are kept; by default reads that are mapped, primary, and neither
-        duplicates nor failed quality checks.
+        What one count is, and which alignments are kept; by default what the workflow counts of ATAC-seq: fragments, or
+        insertions of single-end reads, with a mapping quality of at least 30 (see `resolve_counting`).
+    blacklist
+        Regions, or a file of them: what overlaps one by 1 bp is not counted.
     sites
         Transcription start sites, or a file of them (BED6), for the profile of insertions around them.
     reference
@@ -62,56 +72,113 @@ def count_alignments(
     Raises
     ------
     UserError
-        For a file that is missing, not an alignment file, truncated, damaged, or of another genome than the regions.
+        For a file that is missing, given twice, not an alignment file, truncated, damaged, of another genome than the
+        regions, or single-end where pairs are counted.
 
     Examples
     --------
     >>> counts, tally = count_alignments("sample.bam", "peaks.bed", Counting(min_mapq=30))  # doctest: +SKIP
-    >>> tally["in_regions"] / tally["counted"]  # FRiP  # doctest: +SKIP
+    >>> counts.sum() / tally["usable"]  # doctest: +SKIP
     0.31
     """
     paths = [Path(file) for file in ([files] if isinstance(files, (str, Path)) else files)]
-    if not paths:
-        raise UserError("files: expected at least one alignment file, found none")
-    if reference is not None and not Path(reference).is_file():
-        raise UserError(f"{reference}: no such file; give a reference genome (FASTA)")
     if not isinstance(regions, Regions):
         path, regions = regions, read_regions(regions)
         if warning := describe_duplicates(regions, path):
             warn(warning)
+    if not isinstance(blacklist, Regions | None):
+        blacklist = read_regions(blacklist)
     sites = sites if isinstance(sites, StartSites) else read_start_sites(sites)
+    if counting is None:
+        check_different(paths)
+        counting = resolve_counting("atac", {}, are_paired(paths))
+    wanted = Wanted([regions], counting, blacklist, sites)
     genome = None if reference is None else Path(reference)
-    counts, tally = np.zeros(len(regions), np.int64), Tally()
+    counted = count_sample(paths, wanted, genome, threads, progress, warn)
+    return counted.counts[0], counted.tally
+
+
+def count_sample(
+    paths: Sequence[Path],
+    wanted: Wanted,
+    reference: Path | None = None,
+    threads: int = 1,
+    progress: Progress = show_nothing,
+    warn: Warn = warnings.warn,
+) -> Counted:
+    """Count the alignments of one sample in all region sets, in one pass over each of its files.
+
+    Parameters and errors are those of `count_alignments`.
+    """
+    if not paths:
+        raise UserError("files: expected at least one alignment file, found none")
+    check_different(paths)
+    if reference is not None and not reference.is_file():
+        raise UserError(f"{reference}: no such file; give a reference genome (FASTA)")
+    counted: Counted | None = None
     for path in paths:
         try:
-            file_counts, file_tally = _count_file(
-                path, regions, counting or Counting(), sites, genome, threads, progress, warn
-            )
+            found = _count_file(path, wanted, reference, max(1, threads), progress, warn)
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-        counts += file_counts
-        tally.add(file_tally)
-    return counts, tally
+        if problem := find_wrong_pairing(wanted.counting, found.tally):
+            raise UserError(f"{path}: {problem}")
+        if counted is None:
+            counted = found
+            continue
+        if counted.tally["alignments"] and (problem := find_mixture(counted.tally, found.tally)):
+            raise UserError(f"{path}: {problem}")
+        counted.add(found)
+    assert counted
+    for regions in wanted.region_sets:
+        if problem := find_no_contig(regions.contigs, counted.tally.contigs):
+            raise UserError(f"{', '.join(map(str, paths))}: {problem}")
+    return counted
+
+
+def find_wrong_pairing(counting: Counting, tally: Tally) -> str:
+    """Say that what is counted cannot be had of single-end or of paired-end alignments; "" if it can."""
+    if counting.unit in PAIRED_UNITS and tally["alignments"] and not tally["paired"]:
+        return (
+            f"its alignments are single-end, so there are no {counting.unit} to count; choose the unit insertions or "
+            "reads, or auto"
+        )
+    if counting.extend is not None and tally["paired"]:
+        return "its alignments are paired-end; `extend` is for single-end reads: remove it, or count fragments"
+    return ""
+
+
+def find_mixture(tally: Tally, other: Tally) -> str:
+    """Say that a text file of single-end alignments and one of pairs are no files of one sample; "" if they may be."""
+    texts = tally.is_filtered or other.is_filtered
+    if texts and other["alignments"] and bool(tally["paired"]) != bool(other["paired"]):
+        return MIXTURE.format(*("paired", "single")[:: 1 if other["paired"] else -1])
+    return ""
+
+
+def check_different(paths: Sequence[Path]) -> None:
+    """Raise UserError if files of a sample are the same one, whose alignments would count twice."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        other = seen.setdefault(os.path.realpath(path), path)
+        if other is not path:
+            raise UserError(f"{path}: the same file is given twice{f', as {other} too' * (other != path)}; remove one")
 
 
 def _count_file(
-    path: Path,
-    regions: Regions,
-    counting: Counting,
-    sites: StartSites,
-    reference: Path | None,
-    threads: int,
-    progress: Progress,
-    warn: Warn,
-) -> tuple[Integers, Tally]:
-    with path.open("rb") as file:
-        kind = find_alignment_kind(file, path)
+    path: Path, wanted: Wanted, reference: Path | None, threads: int, progress: Progress, warn: Warn
+) -> Counted:
+    from divvy_coverage.counting.engines.bam import count_bam  # the compiled loop takes its time
+
+    kind = find_kind(path)
+    if kind in TEXT_KINDS:
+        from divvy_coverage.counting.engines.text import count_text
+
+        return count_text(path, kind, wanted, progress, warn)
     if kind == "bam":
-        from divvy_coverage.counting.bam_engine import count_bam  # numba takes its time
+        return count_bam(path, cast(Open, partial(path.open, "rb")), wanted, threads, progress, warn)
+    from divvy_coverage.alignments.htslib import read_as_bam  # only what is not BAM needs pysam
 
-        return count_bam(path, regions, counting, sites, max(1, threads), progress, warn)
-    from divvy_coverage.counting.pysam_counter import count_with_pysam  # only what is not BAM needs pysam
-
-    counted = count_with_pysam(path, regions, counting, sites, reference, warn)
+    counted = count_bam(path, partial(read_as_bam, path, reference), wanted, threads, show_nothing, warn)
     progress(path.stat().st_size)
     return counted

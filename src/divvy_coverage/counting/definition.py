@@ -6,15 +6,46 @@ from typing import Any
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.contigs import ABSENT_CONTIGS
 
-MODES = ("reads", "fragments", "insertions")
+UNITS = ("fragments", "paired_insertions", "insertions", "reads")
+PAIRED_UNITS = ("fragments", "paired_insertions")  # that are made of both mates
+INSERTION_UNITS = ("paired_insertions", "insertions")
 FLAG_BITS = 0xFFF
-PROPER_PAIR, UNMAPPED, REVERSE, FIRST, SECONDARY, DUPLICATE, SUPPLEMENTARY = 0x2, 0x4, 0x10, 0x40, 0x100, 0x400, 0x800
+LARGEST_MAPQ = 255
+PAIRED = 0x1
+PROPER_PAIR, UNMAPPED, REVERSE, FIRST, SECOND = 0x2, 0x4, 0x10, 0x40, 0x80
+MATE_UNMAPPED, SECONDARY, QC_FAIL, DUPLICATE, SUPPLEMENTARY = 0x8, 0x100, 0x200, 0x400, 0x800
+# of the alignments whose copies are told: ENCODE's recipe for the complexity of a library excludes 1804, before
+# duplicates are marked
+NOT_COMPARED = UNMAPPED | MATE_UNMAPPED | SECONDARY | QC_FAIL
+COMPARED_MIN_MAPQ = 30
 # why an alignment is not kept: the lowest flag that excludes it (in the order of SAM's flags), else another reason
 REASONS = (
     *("paired", "proper_pair", "unmapped", "mate_unmapped", "reverse", "mate_reverse", "first", "second"),
-    *("secondary", "qc_fail", "duplicate", "supplementary", "missing_flags", "mapping_quality", "unplaced"),
+    *("secondary", "qc_fail", "duplicate", "supplementary", "missing_flags", "mapping_quality", "unplaced", "contig"),
 )
-MISSING_FLAGS, LOW_MAPQ, UNPLACED = (REASONS.index(name) for name in ("missing_flags", "mapping_quality", "unplaced"))
+MISSING_FLAGS, LOW_MAPQ, UNPLACED, EXCLUDED_CONTIG = (
+    REASONS.index(name) for name in ("missing_flags", "mapping_quality", "unplaced", "contig")
+)
+# numbers of alignments by kind, and of what is counted; config/README.md defines each
+TOTALS = (
+    *("usable", "alignments", "unmapped", "duplicates", "proper_pairs", "kept", "paired", "fragments"),
+    *("excluded_length", "blacklisted", "contradictory_lengths"),
+)
+LARGEST_FRAGMENT = 2000  # bp; longer fragments are counted with those of this length
+TSS_FLANK = 2000  # bp on both sides of a transcription start site
+# the usual names of the genomes of mitochondria and plastids
+MITOCHONDRIA = ("chrM", "chrMT", "M", "MT", "mitochondrion", "mitochondrion_genome", "Mito", "chrMito")
+PLASTIDS = ("chrC", "Pt", "chrPt", "chloroplast", "ChrC", "chrPltd")
+# of text files
+NO_READS = (
+    "a file of fragments has only their ends, so there are no reads to count; choose the unit fragments, "
+    "paired_insertions or insertions, or auto"
+)
+MIXTURE = (
+    "its alignments are {}-end, but those of another file of the sample are {}-end; give files of a sample that are "
+    "all of pairs, or all single-end"
+)
+ORGANELLES = (*MITOCHONDRIA, "ChrM", "Mt", *PLASTIDS)
 
 
 @dataclass(frozen=True)
@@ -23,38 +54,99 @@ class Counting:
 
     Parameters
     ----------
-    mode
-        What one count is: "reads", "fragments" or "insertions".
+    unit
+        What one count is: "fragments", "paired_insertions", "insertions" or "reads".
     exclude_flags, require_flags
         SAM flags of which a kept alignment has none, and all.
     min_mapq
         Minimum mapping quality of a kept alignment.
+    exclude_contigs
+        Names of contigs whose alignments are not kept.
+    fragment_length
+        Minimum and maximum length of a counted fragment (bp), for units of pairs; None for any.
+    extend
+        Length to which single-end reads are extended from their 5′ end (bp), for unit "reads"; None for as they are.
     shift
-        How far insertions are from the 5′ end of an alignment on the forward and on the reverse strand (bp).
+        How far insertions are from the 5′ end on the forward and on the reverse strand (bp).
     absent_contigs
         What to do about regions on contigs that a header lacks: "error", or "zero" to count nothing there.
 
     Raises
     ------
     UserError
-        For a mode, a flag or a value of `absent_contigs` that there is not.
+        For a value that there is not, one that does not apply to the unit, and for flags of which it is known
+        beforehand that no alignment is counted.
     """
 
-    mode: str = "reads"
+    unit: str = "fragments"
     exclude_flags: int = 3844
     require_flags: int = 0
     min_mapq: int = 0
+    exclude_contigs: tuple[str, ...] = ()
+    fragment_length: tuple[int, int] | None = None
+    extend: int | None = None
     shift: tuple[int, int] = (4, -5)
     absent_contigs: str = "error"
 
     def __post_init__(self) -> None:
-        for name, choices in (("mode", MODES), ("absent_contigs", ABSENT_CONTIGS)):
+        for name, choices in (("unit", UNITS), ("absent_contigs", ABSENT_CONTIGS)):
             if getattr(self, name) not in choices:
                 raise UserError(f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}")
         for name in ("exclude_flags", "require_flags"):
             if not 0 <= getattr(self, name) <= FLAG_BITS:
                 raise UserError(f"{name}: expected SAM flags, 0 to {FLAG_BITS}, found {getattr(self, name)}")
+        if not 0 <= self.min_mapq <= LARGEST_MAPQ:
+            raise UserError(f"min_mapq: expected a mapping quality, 0 to {LARGEST_MAPQ}, found {self.min_mapq}")
+        self._check_lengths()
+        self._check_flags()
 
-    def describe(self) -> dict[str, Any]:
-        """Return what makes counts comparable, as JSON has it."""
-        return asdict(self) | {"shift": list(self.shift)}
+    def _check_lengths(self) -> None:
+        if self.fragment_length is not None:
+            if self.unit not in PAIRED_UNITS:
+                raise UserError(
+                    f"fragment_length: applies to the units {' and '.join(PAIRED_UNITS)}, not to {self.unit}, which are"
+                    " counted without their mates; remove it, or choose one of these units"
+                )
+            minimum, maximum = self.fragment_length
+            if not 0 <= minimum <= maximum:
+                raise UserError(f"fragment_length: expected 0 <= minimum <= maximum, found {minimum} and {maximum}")
+        if self.extend is not None:
+            if self.unit != "reads":
+                raise UserError(
+                    f"extend: applies to the unit reads, not to {self.unit}; remove it, or choose the unit reads"
+                )
+            if self.extend < 1:
+                raise UserError(f"extend: expected a length of at least 1 bp, found {self.extend}")
+
+    def _check_flags(self) -> None:
+        if both := self.require_flags & self.exclude_flags:
+            raise UserError(
+                f"require_flags: {self.require_flags} has flags ({both}: {_name_flags(both)}) that exclude_flags, "
+                f"{self.exclude_flags}, excludes, so nothing would be counted; remove them from one of the two"
+            )
+        if self.unit not in PAIRED_UNITS:
+            return
+        if needed := self.exclude_flags & (PAIRED | PROPER_PAIR | FIRST | SECOND):
+            raise UserError(
+                f"exclude_flags: {self.exclude_flags} excludes {_name_flags(needed)} ({needed}), which mates of "
+                f"{self.unit} are, so nothing would be counted; remove it, or choose another unit"
+            )
+        if impossible := self.require_flags & (FIRST | SECOND | UNMAPPED | SECONDARY | SUPPLEMENTARY):
+            raise UserError(
+                f"require_flags: {self.require_flags} requires {_name_flags(impossible)} ({impossible}), which both "
+                f"mates of {self.unit} never are, so nothing would be counted; remove it, or choose another unit"
+            )
+
+    def describe(self, with_profile: bool = False) -> dict[str, Any]:
+        """Return what makes counts comparable, as JSON has it, without a shift that nothing is shifted by.
+
+        Besides the units of insertions, this is the profile around start sites, if there is one.
+        """
+        described = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        if self.unit not in INSERTION_UNITS and not with_profile:
+            del described["shift"]
+        return described
+
+
+def _name_flags(flags: int) -> str:
+    return ", ".join(name for bit, name in enumerate(REASONS[:MISSING_FLAGS]) if flags >> bit & 1)

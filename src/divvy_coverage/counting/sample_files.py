@@ -5,8 +5,9 @@ counted, the alignment files, the statistics, and histograms.
 """
 
 import hashlib
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import numpy as np
 
 from divvy_coverage import __version__
 from divvy_coverage.arrays import Counts, Floats, Integers
-from divvy_coverage.counting.definition import Counting
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import replacing
 from divvy_coverage.intervals.regions import Regions
@@ -33,27 +33,31 @@ def to_int32(counts: Integers, source: Path) -> Counts:
 
 
 def describe(
-    files: Sequence[Path], regions: Regions, counting: Counting, counts: Counts, statistics: dict[str, Any]
+    files: Sequence[Mapping[str, Any]],
+    regions: Regions,
+    counting: Mapping[str, Any],
+    counts: Counts,
+    statistics: dict[str, Any],
 ) -> Description:
     """Return the description of a sample.
 
     Parameters
     ----------
     files
-        Its alignment files.
+        What it was counted from, as `describe_files` returns it.
     regions, counting
         Where and what was counted.
     counts
         The counts in region order.
     statistics
         The row of statistics ("statistics"), the histograms ("histograms") and, with start sites, the profile around
-        them ("tss_profile"), as `Tally.describe` returns them.
+        them ("tss_profile"), as `Tally.describe` returns them; and what else is to be told.
     """
     return {
         "version": __version__,
         "regions": {"number": len(regions), "sha256": regions.sha256()},
-        "counting": counting.describe(),
-        "files": [{"path": str(path), "bytes": path.stat().st_size} for path in files],
+        "counting": dict(counting),
+        "files": [dict(file) for file in files],
         "counts": {"sum": int(counts.sum(dtype=np.int64)), "sha256": checksum(counts)},
         **statistics,
     }
@@ -66,12 +70,19 @@ def write_sample(
 
     With `regions`, counts whose file is not called .npy are written as BED, with the count in the fourth column.
     """
-    with replacing(counts_path) as counts_file, replacing(description_path) as description_file:
+    with replacing(counts_path) as counts_file:
         if regions is None or counts_path.suffix == ".npy":
-            np.save(counts_file, counts)
+            _write_npy(counts_file, counts)
         else:
             _write_bed(counts_file, counts, regions)
-        description_file.write_text(json.dumps(description, indent=1) + "\n")
+        with replacing(description_path) as description_file:
+            description_file.write_text(json.dumps(description, indent=1) + "\n")
+
+
+def _write_npy(path: Path, counts: Counts) -> None:
+    content = io.BytesIO()
+    np.save(content, counts)  # to a file, it would not say why it cannot be written
+    path.write_bytes(content.getbuffer())
 
 
 def _write_bed(path: Path, counts: Counts, regions: Regions) -> None:

@@ -1,6 +1,7 @@
 """The files of a simulated project."""
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import pysam
 
 from divvy_coverage.demo.simulation import GROUPS, Fragments, Genome, simulate_fragments, simulate_genome, to_alignments
 from divvy_coverage.errors import UserError
-from divvy_coverage.files import replacing
+from divvy_coverage.files import explain_unwritable, replacing
 
 PROJECT_CONFIG = """\
 pep_version: 2.1.0
@@ -100,12 +101,26 @@ def write_sample(number: int, name: str, group: int, genome: Genome, n_fragments
     header = pysam.AlignmentHeader.from_references(list(genome.contigs), list(genome.contigs.values()))
     bam = folder / "bam" / f"{name}.bam"
     with replacing(bam) as temporary:
-        with pysam.AlignmentFile(str(temporary), "wb", header=header) as file:
-            for read in to_alignments(fragments, header, rng):
-                file.write(read)
-        pysam.index(str(temporary), str(bam) + ".bai")
+        _write_bam(bam, temporary, header, to_alignments(fragments, header, rng))
     with replacing(folder / "peaks" / f"{name}.narrowPeak") as temporary:
         temporary.write_text("".join(call_peaks(genome, fragments, name)))
+
+
+def _write_bam(
+    path: Path, temporary: Path, header: pysam.AlignmentHeader, alignments: Sequence[pysam.AlignedSegment]
+) -> None:
+    """Write alignments to a temporary file and their index next to `path`. Raises OutputError if that fails."""
+    verbosity = pysam.set_verbosity(0)  # htslib would say it, too, and less
+    try:
+        with pysam.AlignmentFile(str(temporary), "wb", header=header) as file:
+            for alignment in alignments:
+                file.write(alignment)
+        with replacing(path.with_name(f"{path.name}.bai")) as index:
+            pysam.index("-o", str(index), str(temporary))
+    except (OSError, pysam.SamtoolsError) as error:
+        raise explain_unwritable(path, error) from error
+    finally:
+        pysam.set_verbosity(verbosity)
 
 
 def call_peaks(genome: Genome, fragments: Fragments, name: str) -> list[str]:

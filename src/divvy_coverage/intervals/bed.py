@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from divvy_coverage.errors import UserError, listing
+from divvy_coverage.files import check_regular
 
 LARGEST_COORDINATE = 2**31 - 1  # BAM's coordinates are int32
+UNKNOWN_LENGTH = LARGEST_COORDINATE  # of the contigs of files that have no header
 CONTIG = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")  # SAM specification, 1.2.1
 NOT_INTERVALS = ("#", "track ", "track\t", "browser ", "browser\t")  # what lines without an interval start with
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -27,6 +29,7 @@ Row = TypeVar("Row")
 
 def read_content(path: Path) -> bytes:
     """Return the content of a file, inflated if it is gzip or bgzip. Raises UserError if it cannot be read."""
+    check_regular(path)
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content

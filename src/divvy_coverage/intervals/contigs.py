@@ -1,13 +1,13 @@
 """Whether regions fit the contigs of an alignment file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.bed import LARGEST_COORDINATE
+from divvy_coverage.intervals.bed import LARGEST_COORDINATE, UNKNOWN_LENGTH
 from divvy_coverage.intervals.regions import Regions
 
 ABSENT_CONTIGS = ("error", "zero")  # what to do about regions on contigs that a header lacks
@@ -51,9 +51,12 @@ def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, ab
 
 
 def find_misfit(regions: Regions, lengths: Mapping[str, int], absent_contigs: str) -> Misfit:
-    """Say why regions do not fit contigs of these lengths (bp), without the name of a file; see `check_contigs`."""
+    """Say why regions do not fit contigs of these lengths (bp), without the name of a file; see `check_contigs`.
+
+    A file without a header names only the contigs that it has something on, so there it lacks none.
+    """
     absent = [contig for contig in dict.fromkeys(regions.contigs) if contig not in lengths]
-    if absent and absent_contigs == "error":
+    if absent and absent_contigs == "error" and have_lengths(lengths):
         error = (
             f"its header lacks {len(absent)} of the region set's contigs: {', '.join(absent[:10])}"
             f"{_suggest_names(absent, lengths)}; give regions of the same genome, or set counting.absent_contigs to "
@@ -77,6 +80,31 @@ def find_misfit(regions: Regions, lengths: Mapping[str, int], absent_contigs: st
     return Misfit("", warning)
 
 
+def find_no_contig(
+    contigs: Collection[str],
+    lengths: Mapping[str, int],
+    whose: str = "region set",
+    effect: str = "all counts would be 0",
+) -> str:
+    """Say that not one of a region set's contigs is among those of a sample (bp), so that all counts would be 0.
+
+    "" if there is one; that regions on others count 0 is what `absent_contigs` allows. `whose` and `effect` are for
+    other sets of regions.
+    """
+    if not lengths.keys().isdisjoint(contigs):
+        return ""
+    names = list(dict.fromkeys(contigs))
+    return (
+        f"none of the {whose}'s contigs ({', '.join(names[:10])}) is in the header, so {effect}"
+        f"{_suggest_names(names, lengths)}; give regions of the same genome"
+    )
+
+
+def have_lengths(lengths: Mapping[str, int]) -> bool:
+    """Tell whether contigs are those of a header, which says how long they are."""
+    return any(length != UNKNOWN_LENGTH for length in lengths.values()) or not lengths
+
+
 def find_furthest(regions: Regions) -> dict[str, tuple[int, int]]:
     """Return the largest start and the largest end (bp) on each contig: all that `are_within` needs to know."""
     numbers = {contig: number for number, contig in enumerate(dict.fromkeys(regions.contigs))}
@@ -92,7 +120,7 @@ def are_within(furthest: Mapping[str, tuple[int, int]], lengths: Mapping[str, in
     for contig, (start, end) in furthest.items():
         length = lengths.get(contig)
         if length is None:
-            if absent_contigs == "error":
+            if absent_contigs == "error" and have_lengths(lengths):
                 return False
         elif start >= length or end > length:
             return False

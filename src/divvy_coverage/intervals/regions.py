@@ -6,6 +6,7 @@ BED3 in the order of the input; its SHA-256 identifies the set in every file tha
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +99,13 @@ def read_regions(path: str | Path) -> Regions:
     if not len(regions):
         raise UserError(f"{path}: expected at least one region, found none; give a BED file with regions")
     return regions
+
+
+def join_regions(sets: Sequence[Regions]) -> Regions:
+    """Return the regions of several sets as one, in their order."""
+    contigs = [contig for regions in sets for contig in regions.contigs]
+    starts, ends = [regions.starts for regions in sets], [regions.ends for regions in sets]
+    return Regions(contigs, np.concatenate(starts), np.concatenate(ends), sum(regions.duplicates for regions in sets))
 
 
 def describe_duplicates(regions: Regions, path: str | Path) -> str:

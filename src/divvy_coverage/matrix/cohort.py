@@ -37,23 +37,44 @@ class Cohort:
         """Return the counts of a sample (regions), which are not read before they are used."""
         return read_counts(self.folder / f"{self.names[sample]}.npy")
 
-    def read_descriptions(self) -> list[Description]:
+    def read_descriptions(self, summary: Path | None = None) -> list[Description]:
         """Return the description of each sample, without its histograms: those of thousands would fill the memory.
 
-        Raises UserError if the samples differ in what was counted, or in which regions.
+        Parameters
+        ----------
+        summary
+            A file that was made of all counts, if there is one: while it is there, the workflow counts nothing again.
+
+        Raises
+        ------
+        UserError
+            If the samples differ in what was counted, in which regions or by which version, or if counts are not those
+            described.
         """
+        try:
+            descriptions = self._read_descriptions()
+            self._check_counts(descriptions)
+        except UserError as error:
+            if summary is None:
+                raise
+            raise UserError(f"{error}\nremove {summary}, too: while it is there, nothing is counted again") from error
+        return descriptions
+
+    def _read_descriptions(self) -> list[Description]:
         paths = [self.folder / f"{name}.stats.json" for name in self.names]
         descriptions = [{key: found[key] for key in KEYS} for found in map(read_description, paths)]
         _check_regions(self, [description["regions"]["sha256"] for description in descriptions])
+        _check_columns(self, [list(description["statistics"]) for description in descriptions])
         _check_counting(self, [json.dumps(description["counting"], sort_keys=True) for description in descriptions])
         return descriptions
 
-    def check_counts(self, descriptions: Sequence[Description]) -> None:
-        """Check that each sample's counts are those that its description names; UserError if not."""
+    def _check_counts(self, descriptions: Sequence[Description]) -> None:
         pairs = zip(self.names, descriptions, strict=True)
         damaged = [problem for name, each in pairs if (problem := find_damage(self.folder / f"{name}.npy", each))]
         if damaged:
-            raise UserError(f"{len(damaged)} count files are damaged; remove them and run again:{listing(damaged)}")
+            raise UserError(
+                f"{len(damaged)} count files are damaged or missing; remove them and run again:{listing(damaged)}"
+            )
 
 
 def read_cohort(samples: Path, regions: Path, folder: Path) -> Cohort:
@@ -86,6 +107,14 @@ def _check_regions(cohort: Cohort, found: Sequence[str]) -> None:
         raise UserError(
             f"{cohort.folder}: {len(stale)} of {len(cohort)} samples were counted over another region set:"
             f"{listing(stale)}\nremove their files there and run the workflow again"
+        )
+
+
+def _check_columns(cohort: Cohort, found: Sequence[Sequence[str]]) -> None:
+    if "usable" not in found[0] or any(columns != found[0] for columns in found):
+        raise UserError(
+            f"{cohort.folder}: expected the same statistics of all samples, found those of an older version; remove "
+            "this folder and run the workflow again"
         )
 
 

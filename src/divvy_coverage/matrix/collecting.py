@@ -2,25 +2,15 @@
 
 import glob
 import hashlib
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from divvy_coverage import __version__
 from divvy_coverage.files import replacing
-from divvy_coverage.matrix.cohort import Cohort, read_cohort
+from divvy_coverage.matrix.cohort import read_cohort
 from divvy_coverage.matrix.formats import Matrix, find_writer
-from divvy_coverage.matrix.normalization import Normalization, fit
-from divvy_coverage.matrix.tables import (
-    NEEDED,
-    Row,
-    build_sample_table,
-    read_region_statistics,
-    read_statistics,
-)
+from divvy_coverage.matrix.normalization import fit_to_statistics
+from divvy_coverage.matrix.tables import build_sample_table, read_region_statistics, read_statistics
 from divvy_coverage.samples import read_samples
 
 SOFTWARE = ("h5py", "numpy", "pandas", "pyarrow")  # that decides about the bytes of a matrix
@@ -50,8 +40,7 @@ def collect_coverage(
         If the coverage of a sample is damaged, missing, or of other regions or settings than that of the others.
     """
     cohort = read_cohort(samples, regions, coverage)
-    descriptions = cohort.read_descriptions()
-    cohort.check_counts(descriptions)
+    descriptions = cohort.read_descriptions(statistics)
     rows = read_statistics(statistics, cohort.names)
     metadata = {
         "version": __version__,
@@ -67,17 +56,11 @@ def collect_coverage(
     return Matrix(
         cohort,
         method,
-        None if method == "none" else fit_normalization(cohort, method, rows),
+        None if method == "none" else fit_to_statistics(method, cohort, rows),
         build_sample_table(read_samples(samples), rows),
         read_region_statistics(region_statistics, cohort.regions),
         metadata,
     )
-
-
-def fit_normalization(cohort: Cohort, method: str, statistics: Sequence[Row]) -> Normalization:
-    """Find what a normalization needs to know, from what the table of statistics has of all samples."""
-    columns: list[Any] = [np.array([float(row[name] or "nan") for row in statistics]) for name in NEEDED]
-    return fit(method, cohort, *columns)
 
 
 def write_matrix(matrix: Matrix, path: Path) -> None:

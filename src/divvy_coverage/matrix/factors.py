@@ -17,6 +17,7 @@ from divvy_coverage.matrix.cohort import Cohort
 TRIM_RATIOS = 0.3  # fraction of regions excluded at both ends of the log ratios
 TRIM_MEANS = 0.05  # and of the mean log counts
 NO_UPPER_QUARTILE = 1e-20  # of most samples: the reference is then chosen otherwise
+DENSE = 16  # counting in a table of all pairs pays if it has at most as many entries for each pair that occurs
 SAME_RATIOS = 1e-6  # log ratios all below it: as good as the reference
 
 
@@ -126,9 +127,15 @@ def _distinct_pairs(counts: Counts, reference_counts: Counts) -> tuple[Integers,
     As most counts are small there are far fewer pairs than regions.
     """
     has_counts = counts > 0
-    pairs = counts[has_counts].astype(np.int64) << 32 | reference_counts[has_counts]
-    distinct, times = np.unique(pairs, return_counts=True)
-    return distinct >> 32, distinct & 0xFFFFFFFF, times
+    references = int(reference_counts.max(initial=0)) + 1
+    pairs = counts[has_counts].astype(np.int64) * references + reference_counts[has_counts]
+    if pairs.max(initial=0) < DENSE * len(pairs):
+        occurrences = np.bincount(pairs)
+        distinct = np.flatnonzero(occurrences)
+        times = occurrences[distinct]
+    else:
+        distinct, times = np.unique(pairs, return_counts=True)
+    return distinct // references, distinct % references, times
 
 
 def _trimmed_mean(counts: Integers, references: Integers, times: Integers, size: float, reference_size: float) -> float:

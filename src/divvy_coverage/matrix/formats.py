@@ -27,6 +27,7 @@ from divvy_coverage.files import gzipped
 from divvy_coverage.intervals.regions import ROW_NAMES
 from divvy_coverage.matrix.cohort import Cohort
 from divvy_coverage.matrix.normalization import Normalization
+from divvy_coverage.matrix.overflow import OverflowFile
 from divvy_coverage.samples import NAME
 
 BLOCK = 1 << 29  # bytes of values in memory at a time
@@ -159,22 +160,29 @@ def write_h5ad(matrix: Matrix, path: Path) -> None:
 
     The layout is that of anndata's "On-disk format" (AnnData 0.1.0, dataframe 0.2.0, array 0.2.0, dict 0.1.0).
     """
-    with h5py.File(path, "w") as file:
-        _set_encoding(file, "anndata", "0.1.0")
-        _write_frame(file, "obs", NAME, matrix.cohort.names, matrix.samples)
-        _write_frame(file, "var", ROW_NAMES, matrix.cohort.regions.names(), matrix.regions)
-        groups = {name: file.create_group(name) for name in ("layers", "obsm", "varm", "obsp", "varp", "uns")}
-        for group in groups.values():
-            _set_encoding(group, "dict", "0.1.0")
-        for name, text in {METADATA: matrix.description(), "normalization": matrix.method}.items():
-            _set_encoding(groups["uns"].create_dataset(name, data=text, dtype=h5py.string_dtype()), "string", "0.2.0")
-        counts = replace(matrix, normalization=None)
-        layers = {"X": matrix} if matrix.normalization is None else {"X": matrix, "layers/raw": counts}
-        for name, layer in layers.items():
-            _write_values(file, name, layer)
+    with OverflowFile(path) as disk:
+        with h5py.File(disk, "w") as file:
+            _write_groups(matrix, file, disk)
+        disk.check()
 
 
-def _write_values(file: h5py.File, name: str, matrix: Matrix) -> None:
+def _write_groups(matrix: Matrix, file: h5py.File, disk: OverflowFile) -> None:
+    """Write all that an AnnData file holds; OSError soon after the first write that failed."""
+    _set_encoding(file, "anndata", "0.1.0")
+    _write_frame(file, "obs", NAME, matrix.cohort.names, matrix.samples)
+    _write_frame(file, "var", ROW_NAMES, matrix.cohort.regions.names(), matrix.regions)
+    groups = {name: file.create_group(name) for name in ("layers", "obsm", "varm", "obsp", "varp", "uns")}
+    for group in groups.values():
+        _set_encoding(group, "dict", "0.1.0")
+    for name, text in {METADATA: matrix.description(), "normalization": matrix.method}.items():
+        _set_encoding(groups["uns"].create_dataset(name, data=text, dtype=h5py.string_dtype()), "string", "0.2.0")
+    counts = replace(matrix, normalization=None)
+    layers = {"X": matrix} if matrix.normalization is None else {"X": matrix, "layers/raw": counts}
+    for name, layer in layers.items():
+        _write_values(file, name, layer, disk)
+
+
+def _write_values(file: h5py.File, name: str, matrix: Matrix, disk: OverflowFile) -> None:
     """Write the values of a matrix, one sample per row and chunk."""
     shape = (len(matrix.cohort), len(matrix.cohort.regions))
     # shuffled, the bytes of small integers are mostly 0; those of real numbers repeat better as they are
@@ -183,6 +191,7 @@ def _write_values(file: h5py.File, name: str, matrix: Matrix) -> None:
     _set_encoding(values, "array", "0.2.0")
     for sample in range(shape[0]):
         values[sample] = matrix.values(sample)
+        disk.check()
 
 
 def _write_frame(file: h5py.File, name: str, index_name: str, index: list[str], table: pa.Table) -> None:

@@ -15,6 +15,7 @@ from divvy_coverage.arrays import Counts, Floats
 from divvy_coverage.errors import UserError, listing
 from divvy_coverage.matrix.cohort import Cohort
 from divvy_coverage.matrix.factors import compute_mean_ranks
+from divvy_coverage.matrix.tables import NEEDED, Row
 
 Rows = slice | NDArray[np.intp]
 
@@ -95,6 +96,12 @@ def fit(
         case "quantile":
             return _fit_quantiles(cohort, library_sizes)
     raise UserError(f"normalization: expected one of {', '.join(METHODS)}, found {method!r}")
+
+
+def fit_to_statistics(method: str, cohort: Cohort, statistics: Sequence[Row]) -> Normalization:
+    """Find what a method needs to know of all samples, as `fit`, in the rows of the table of statistics."""
+    columns: list[Any] = [np.array([float(row[name] or "nan") for row in statistics]) for name in NEEDED]
+    return fit(method, cohort, *columns)
 
 
 @dataclass(frozen=True)

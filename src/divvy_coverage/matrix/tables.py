@@ -24,6 +24,8 @@ NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e[+-][0-9]+)?")  # more 
 WHOLE = re.compile(r"-?[0-9]+")
 CLASH = "_counted"  # added to the name of a statistic that is also the name of an attribute
 NEEDED = ("library_size", "size_factor", "tmm_factor")  # statistics that normalization takes
+# statistics that are whole numbers only by chance, as a single sample's factor of 1 is
+MEASURED = {*NEEDED, "frip", "mitochondrial_fraction", "tss_enrichment"}
 
 Row = Mapping[str, str]  # of the table of statistics, by column
 
@@ -31,7 +33,10 @@ Row = Mapping[str, str]  # of the table of statistics, by column
 def write_statistics(
     cohort: Cohort, descriptions: Sequence[Description], more: Mapping[str, NDArray[Any]], path: Path
 ) -> None:
-    """Write one row per sample: the statistics of counting, and the columns `more`. NaN is written as nothing."""
+    """Write one row per sample: the statistics of counting, and the columns `more`.
+
+    What is not known (None, NaN) is written as nothing.
+    """
     columns = [map(format_number, values) for values in more.values()]
     rows = zip(cohort.names, descriptions, *columns, strict=True)
     cells = ([name, *description["statistics"].values(), *rest] for name, description, *rest in rows)
@@ -135,13 +140,14 @@ def build_sample_table(samples: Sequence[Sample], statistics: Sequence[Row]) -> 
     """
     sheet = [{column: "\n".join(values) for column, values in sample.get_columns().items()} for sample in samples]
     found: dict[str, pa.Array] = {}
-    for table in (sheet, statistics):
+    for table, measured in ((sheet, set()), (statistics, MEASURED)):
         for column in dict.fromkeys(column for row in table for column in row):
             name = column
             while name in found:
                 name += CLASH
             if column != NAME:
-                found[name] = infer_type([row.get(column, "") for row in table])
+                values = infer_type([row.get(column, "") for row in table])
+                found[name] = values.cast(pa.float64()) if column in measured else values
     return pa.table(found)
 
 

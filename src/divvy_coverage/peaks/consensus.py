@@ -3,7 +3,6 @@
 Intervals that overlap or touch become one region (as `bedtools merge` makes them), so each lies in exactly one.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from divvy_coverage.arrays import Booleans, Integers
+from divvy_coverage.arrays import Integers
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.bed import LARGEST_COORDINATE
-from divvy_coverage.intervals.overlaps import Overlaps
+from divvy_coverage.intervals.merging import merge_intervals
 from divvy_coverage.intervals.regions import Regions
+from divvy_coverage.intervals.selection import compile_contigs, find_overlapping
 from divvy_coverage.peaks.peak_files import check_source, read_peaks
 from divvy_coverage.problems import Problem
 
@@ -103,7 +103,7 @@ def build_consensus(
         length = (lengths or {}).get(contig, LARGEST_COORDINATE)
         regions, support = _merge_samples(contig, parts.pop(contig), len(samples), length)
         enough = np.any([support[:, group].sum(axis=1) >= min_samples for group in members], axis=0)
-        rows = np.flatnonzero(enough & ~_find_blacklisted(regions, blacklist))
+        rows = np.flatnonzero(enough & ~find_overlapping(regions, blacklist) if blacklist else enough)
         kept = Regions([contig] * len(rows), regions.starts[rows], regions.ends[rows])
         found.append((kept, np.packbits(support[rows], axis=1)))
         merged += len(regions)
@@ -116,20 +116,6 @@ def build_consensus(
             f"of at least {min_samples} samples{advice}"
         )
     return _join(found, samples, problems)
-
-
-def merge_intervals(starts: Integers, ends: Integers) -> tuple[Integers, Integers, Integers]:
-    """Merge intervals on one contig that overlap or touch.
-
-    Returns for each interval the number of the merged one that it lies in, and the starts and ends of the merged ones,
-    which are sorted.
-    """
-    order = np.argsort(starts)
-    begins, reach = starts[order], np.maximum.accumulate(ends[order])
-    first = np.append(True, begins[1:] > reach[:-1])
-    numbers = np.empty(len(starts), np.int64)
-    numbers[order] = np.cumsum(first) - 1
-    return numbers, begins[first], reach[np.append(first[1:], True)]
 
 
 def _get_members(samples: Sequence[str], min_samples: int, groups: Mapping[str, str] | None) -> list[list[int]]:
@@ -164,10 +150,7 @@ def _get_intervals(name: str, given: pd.DataFrame | str | Path, source: str, ext
 
 def _split_by_contig(intervals: Sequence[pd.DataFrame], contigs: str) -> dict[str, list[Part]]:
     """Return the intervals on each contig that is kept."""
-    try:
-        kept = re.compile(contigs)
-    except re.error as error:
-        raise UserError(f"contigs: expected a regular expression, found {contigs!r}: {error}") from error
+    kept = compile_contigs(contigs)
     parts: dict[str, list[Part]] = defaultdict(list)
     for number, frame in enumerate(intervals):
         starts, ends = frame["start"].to_numpy(np.int64), frame["end"].to_numpy(np.int64)
@@ -209,14 +192,3 @@ def _join(found: Sequence[tuple[Regions, Bits]], samples: list[str], problems: l
     ends = np.concatenate([regions.ends for regions, _ in found])
     support = np.unpackbits(np.concatenate([bits for _, bits in found]), axis=1, count=len(samples))
     return Consensus(Regions(contigs, starts, ends), support, samples, problems)
-
-
-def _find_blacklisted(regions: Regions, blacklist: Regions | None) -> Booleans:
-    """Tell which regions, all of one contig, overlap the blacklist."""
-    if not blacklist:
-        return np.zeros(len(regions), np.bool_)
-    contig = regions.contigs[0]
-    here = np.array(blacklist.contigs) == contig
-    overlaps = Overlaps(regions, [contig])
-    overlaps.add(0, blacklist.starts[here], blacklist.ends[here])
-    return overlaps.counts() > 0

@@ -1,30 +1,57 @@
-"""Run all checks of the inputs in order, decide whether a run may start, and write what its jobs share.
+"""Run all checks of the inputs in order, decide whether a run may start, and write what it is to be made of.
 
 A new check is a function that returns problems; `check_inputs` calls it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from divvy_coverage import results
-from divvy_coverage.errors import UserError
-from divvy_coverage.preflight.alignment_files import AlignedSample, check_alignment_files
+from divvy_coverage.counting.definition import Counting
+from divvy_coverage.counting.origin import describe_counting
+from divvy_coverage.errors import OutputError, UserError
+from divvy_coverage.files import remove, write_if_changed
+from divvy_coverage.intervals.bed import UNKNOWN_LENGTH
+from divvy_coverage.intervals.regions import read_regions
+from divvy_coverage.preflight.assay import check_counting
+from divvy_coverage.preflight.differences import find_differences
+from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.preflight.genomes import check_genomes, check_regions
 from divvy_coverage.preflight.region_sets import build_region_set
+from divvy_coverage.preflight.sample_files import AlignedSample, check_alignment_files, check_own_peaks
 from divvy_coverage.preflight.sheet import read_sheet
 from divvy_coverage.problems import Problem, list_by_kind, select_errors, select_warnings, write_problems
 from divvy_coverage.samples import Sample, write_samples
 
+HEADERS, PEAKS = "headers.json", "peaks.json"  # in the cache
+
 
 @dataclass(frozen=True)
 class CheckedInputs:
-    """The samples of a run, the errors for which others were excluded from it, and the warnings."""
+    """What was found.
+
+    Attributes
+    ----------
+    samples
+        Those of the run.
+    counting
+        What is counted.
+    errors
+        For which others were excluded from it.
+    warnings
+        What may be no mistake.
+    differing
+        Files in the folder of results, relative to it, that are not what is wanted now.
+    """
 
     samples: list[Sample]
+    counting: Counting
     errors: list[Problem]
     warnings: list[Problem]
+    differing: list[str]
 
     def list_messages(self, folder: Path) -> list[str]:
         """Return what to tell the user: each warning, and which samples were excluded and why."""
@@ -37,15 +64,16 @@ class CheckedInputs:
         return messages
 
 
-def check_inputs(config: Mapping[str, Any], folder: Path) -> CheckedInputs:
-    """Check all inputs of a run, and write what its jobs share.
+def check_inputs(config: Mapping[str, Any], folders: Folders) -> CheckedInputs:
+    """Check all inputs of a run, and write what it is to be made of.
 
     Parameters
     ----------
     config
         The configuration, all defaults filled in.
-    folder
-        Of results: the tables of samples, excluded samples and warnings are written there, and the region sets.
+    folders
+        The tables of samples, excluded samples and warnings and the region sets are written to the plan. In the results
+        nothing is changed.
 
     Raises
     ------
@@ -57,32 +85,39 @@ def check_inputs(config: Mapping[str, Any], folder: Path) -> CheckedInputs:
     samples, problems = read_sheet(
         Path(config["pep"]), config["amendments"], names["bam"], names["peaks"], names["toggle"]
     )
-    aligned, found = check_alignment_files(samples, folder / results.HEADER_CACHE)
+    aligned, found = check_alignment_files(samples, folders.cache / HEADERS)
     problems += [*found, *check_genomes(aligned)]
-    kept, found = _check_region_sets(config, _drop_bad(aligned, problems), folder)
+    counting, found = check_counting(config, _drop_bad(aligned, problems))
+    problems += found
+    if all(settings["bed"] for settings in config["regions"].values()):  # else they are read for a consensus
+        problems += check_own_peaks(_drop_bad(aligned, problems), folders.cache / PEAKS)
+    kept, found = _check_region_sets(config, _drop_bad(aligned, problems), folders)
     problems += found
     _decide(problems, kept, config["permissive"])
-    checked = CheckedInputs([each.sample for each in kept], select_errors(problems), select_warnings(problems))
-    _write(checked, folder)
-    return checked
+    assert counting  # or there would have been an error
+    warnings = select_warnings(problems)
+    checked = CheckedInputs([each.sample for each in kept], counting, select_errors(problems), warnings, [])
+    blacklist = read_regions(config["blacklist"]) if config["blacklist"] else None
+    described = describe_counting(counting, blacklist, with_profile=bool(config["statistics"]["tss"]))
+    _write(checked, described, folders.plan)
+    return replace(checked, differing=find_differences(config, described, kept, folders))
 
 
 def _check_region_sets(
-    config: Mapping[str, Any], samples: Sequence[AlignedSample], folder: Path
+    config: Mapping[str, Any], samples: Sequence[AlignedSample], folders: Folders
 ) -> tuple[list[AlignedSample], list[Problem]]:
     """Make the region sets; return the samples without errors, and the problems.
 
     If `config["permissive"]`, they are made again without the samples that have errors, until none has: without their
     peaks a consensus may be another.
     """
-    absent_contigs = config["counting"]["absent_contigs"]
     errors: list[Problem] = []
     while True:
         lengths = _join_contigs(samples)
         problems = [
             problem
-            for name, settings in (config["regions"].items() if samples else ())
-            for problem in _check_region_set(name, settings, samples, lengths, absent_contigs, folder)
+            for name in (config["regions"] if samples else ())
+            for problem in _check_region_set(name, config, samples, lengths, folders)
         ]
         kept = _drop_bad(samples, problems)
         if not config["permissive"] or len(kept) == len(samples):
@@ -92,25 +127,31 @@ def _check_region_sets(
 
 
 def _join_contigs(samples: Sequence[AlignedSample]) -> dict[str, int]:
-    """Return the lengths (bp) of all contigs, which are the same in all files once genomes were compared."""
+    """Return the lengths (bp) of all contigs, which are the same in all files once genomes were compared.
+
+    A text file does not know them, so that those of others hold.
+    """
     digests = {header.digest: header.contigs for aligned in samples for header in aligned.headers}
-    return {contig: length for contigs in digests.values() for contig, length in contigs.items()}
+    lengths: dict[str, int] = {}
+    for contigs in digests.values():
+        for contig, length in contigs.items():
+            lengths[contig] = min(length, lengths.get(contig, UNKNOWN_LENGTH))
+    return lengths
 
 
 def _check_region_set(
-    name: str,
-    settings: Mapping[str, Any],
-    samples: Sequence[AlignedSample],
-    lengths: Mapping[str, int],
-    absent_contigs: str,
-    folder: Path,
+    name: str, config: Mapping[str, Any], samples: Sequence[AlignedSample], lengths: Mapping[str, int], folders: Folders
 ) -> list[Problem]:
     """Make a region set; return its problems, those of peaks, and those of alignments that it does not fit."""
     try:
-        regions, problems = build_region_set(name, settings, [each.sample for each in samples], lengths, folder)
+        regions, problems = build_region_set(name, config, [each.sample for each in samples], lengths, folders)
+    except OutputError:
+        raise
     except UserError as error:
         return [Problem("", None, "regions", "error", str(error))]
-    return problems if regions is None else [*problems, *check_regions(regions, samples, absent_contigs)]
+    if regions is None:
+        return problems
+    return [*problems, *check_regions(regions, samples, config["counting"]["absent_contigs"] or "error")]
 
 
 def _drop_bad(samples: Sequence[AlignedSample], problems: Sequence[Problem]) -> list[AlignedSample]:
@@ -145,11 +186,12 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _write(checked: CheckedInputs, folder: Path) -> None:
+def _write(checked: CheckedInputs, counting: Mapping[str, Any], folder: Path) -> None:
     """Write the tables, each only if it changed; without excluded samples there is no table of them."""
     if checked.errors:
         write_problems(checked.errors, folder / results.EXCLUDED)
     else:
-        (folder / results.EXCLUDED).unlink(missing_ok=True)
+        remove(folder / results.EXCLUDED)
     write_problems(checked.warnings, folder / results.WARNINGS)
+    write_if_changed(folder / results.COUNTING, json.dumps(counting, indent=1).encode() + b"\n")
     write_samples(checked.samples, folder / results.SAMPLES)

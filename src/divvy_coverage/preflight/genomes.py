@@ -1,12 +1,19 @@
 """Whether alignment files and region sets are of one genome: their contigs tell, once for all files that share them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from divvy_coverage.intervals.contigs import are_within, find_furthest, find_misfit
+from divvy_coverage.intervals.bed import UNKNOWN_LENGTH
+from divvy_coverage.intervals.contigs import (
+    are_within,
+    find_furthest,
+    find_misfit,
+    find_no_contig,
+    have_lengths,
+)
 from divvy_coverage.intervals.regions import Regions
-from divvy_coverage.preflight.alignment_files import AlignedSample
+from divvy_coverage.preflight.sample_files import AlignedSample
 from divvy_coverage.problems import Problem
 from divvy_coverage.samples import Sample
 
@@ -15,10 +22,11 @@ def check_genomes(samples: Sequence[AlignedSample]) -> list[Problem]:
     """Return an error for each file that is of another genome than those of most samples.
 
     That is a file where a contig has another length, or where contigs have other names. That only some samples have a
-    contig is no error.
+    contig is no error. Of a text file only the names are known.
     """
     groups = _group_by_contigs(samples)
-    texts = _find_other_lengths(groups) | _find_other_names(groups)
+    usual = _find_usual_lengths(groups)
+    texts = _find_other_lengths(groups, usual) | _find_other_names(groups, usual)
     return _list_errors("genome", samples, texts)
 
 
@@ -38,7 +46,26 @@ def check_regions(regions: Regions, samples: Sequence[AlignedSample], absent_con
             texts[digest] = error
         if warning:
             warnings.append(_warn(group.samples, warning))
-    return [*_list_errors("regions", samples, texts), *warnings]
+    missing = _find_no_contig(furthest, [each for each in samples if absent_contigs == "zero" or _has_text(each)])
+    return [*_list_errors("regions", samples, texts), *missing, *warnings]
+
+
+def _has_text(sample: AlignedSample) -> bool:
+    return not all(have_lengths(header.contigs) for header in sample.headers)
+
+
+def _find_no_contig(contigs: Collection[str], samples: Sequence[AlignedSample]) -> list[Problem]:
+    """Return an error for each sample of whose files none has any of the contigs."""
+    texts: dict[str, str] = {}
+    problems = []
+    for sample, headers in ((aligned.sample, aligned.headers) for aligned in samples):
+        for header in headers:
+            if header.digest not in texts:
+                texts[header.digest] = find_no_contig(contigs, header.contigs)
+        if all(texts[header.digest] for header in headers):
+            text = f"{', '.join(sample.files)}: {texts[headers[0].digest]}"
+            problems.append(Problem(sample.name, sample.row, "regions", "error", text))
+    return problems
 
 
 @dataclass
@@ -74,16 +101,23 @@ def _warn(samples: Sequence[Sample], text: str) -> Problem:
     return Problem("", None, "regions", "warning", f"{_name_some(samples)}: {text}")
 
 
-def _find_other_lengths(groups: Mapping[str, Group]) -> dict[str, str]:
-    """Describe, by digest, the groups where a contig has another length than in most samples."""
+def _find_usual_lengths(groups: Mapping[str, Group]) -> dict[str, int]:
+    """Return the lengths (bp) that contigs have in most samples, as far as they are known."""
     votes: dict[str, Counter[int]] = {}
     for group in groups.values():
         for contig, length in group.contigs.items():
-            votes.setdefault(contig, Counter())[length] += len(group.samples)
-    usual = {contig: found.most_common(1)[0][0] for contig, found in votes.items()}
+            if length != UNKNOWN_LENGTH:
+                votes.setdefault(contig, Counter())[length] += len(group.samples)
+    return {contig: found.most_common(1)[0][0] for contig, found in votes.items()}
+
+
+def _find_other_lengths(groups: Mapping[str, Group], usual: Mapping[str, int]) -> dict[str, str]:
+    """Describe, by digest, the groups where a contig has another length than in most samples."""
     texts = {}
     for digest, group in groups.items():
-        differing = [contig for contig, length in group.contigs.items() if length != usual[contig]]
+        differing = [
+            contig for contig, length in group.contigs.items() if length not in (UNKNOWN_LENGTH, usual.get(contig))
+        ]
         if differing:
             contig = max(differing, key=usual.__getitem__)
             others = _join_samples(each for each in groups.values() if each.contigs.get(contig) == usual[contig])
@@ -95,19 +129,20 @@ def _find_other_lengths(groups: Mapping[str, Group]) -> dict[str, str]:
     return texts
 
 
-def _find_other_names(groups: Mapping[str, Group]) -> dict[str, str]:
+def _find_other_names(groups: Mapping[str, Group], usual: Mapping[str, int]) -> dict[str, str]:
     """Describe, by digest, the groups whose contigs have other names than in most samples.
 
     The longest contig decides: most samples are those with the one that is the longest most often.
     """
+    longest_ones = {digest: _find_longest(group, usual) for digest, group in groups.items()}
     votes: Counter[str] = Counter()
-    for group in groups.values():
-        votes[_find_longest(group)] += len(group.samples)
+    for digest, group in groups.items():
+        votes[longest_ones[digest]] += len(group.samples)
     most = [group for group in groups.values() if votes.most_common(1)[0][0] in group.contigs]
     known = {contig: None for group in most for contig in group.contigs}
     texts = {}
     for digest, group in groups.items():
-        longest = _find_longest(group)
+        longest = longest_ones[digest]
         if longest not in known:
             hint = ""
             if f"chr{longest}" in known:
@@ -125,8 +160,10 @@ def _join_samples(groups: Iterable[Group]) -> list[Sample]:
     return [sample for group in groups for sample in group.samples]
 
 
-def _find_longest(group: Group) -> str:
-    return max(group.contigs, key=group.contigs.__getitem__)
+def _find_longest(group: Group, usual: Mapping[str, int]) -> str:
+    """Return the longest contig; of those of a text file, the one that is so in others, or the first."""
+    known = group.contigs if have_lengths(group.contigs) else usual
+    return max(group.contigs, key=lambda contig: known.get(contig, 0))
 
 
 def _list_few(names: Iterable[str]) -> str:

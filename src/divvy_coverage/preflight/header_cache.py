@@ -1,39 +1,41 @@
-"""The headers of alignment files, read once: of a file that did not change only its status is looked at."""
+"""Headers and fingerprints of alignment files, read once: of unchanged files only the status is looked at."""
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from divvy_coverage.alignments.fingerprints import NO_STAMP, Stamp, get_stamp
 from divvy_coverage.alignments.headers import Header, examine
-from divvy_coverage.errors import UserError
+from divvy_coverage.errors import OutputError, UserError
 from divvy_coverage.files import write_if_changed
 
 THREADS = 16  # they wait for the file system more than they compute
 CHUNK = 64  # files that a thread looks at in one go
-CACHE_FORMAT = 1
-NO_STAMP = (-1, -1)
+CACHE_FORMAT = 2
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Fact(NamedTuple):
-    """What is kept of a sound file: size and time of modification (ns) when it was read, its kind, and its contigs."""
+    """What is kept of a sound file: its stamp when it was read, what its header tells, and its fingerprint."""
 
-    stamp: tuple[int, int]
+    stamp: Stamp
     kind: str
     digest: str
+    paired: bool | None
+    fingerprint: str
 
 
 class HeaderCache:
     """What was found in files, kept between runs in one small file: those that did not change are not read again.
 
-    A file has not changed if its size and its time of modification have not. What a run does not ask for is forgotten,
-    and a damaged cache is ignored.
+    A file has not changed if its stamp has not. What a run does not ask for is forgotten, and a damaged cache is
+    ignored.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,12 +45,12 @@ class HeaderCache:
     def examine(self, paths: Iterable[Path]) -> tuple[dict[Path, Header], dict[Path, str]]:
         """Examine files; return the headers of those that are sound, and what is wrong with the others."""
         paths = list(dict.fromkeys(paths))
-        stamps = dict(zip(paths, _map_in_threads(_get_stamp, paths), strict=True))
+        stamps = dict(zip(paths, map_in_threads(get_stamp, paths), strict=True))
         known = {path: self._facts.get(str(path)) for path in paths}
         facts = {path: fact for path, fact in known.items() if fact and fact.stamp == stamps[path] != NO_STAMP}
         changed = [path for path in paths if path not in facts]
         problems: dict[Path, str] = {}
-        for path, found in zip(changed, _map_in_threads(self._read, changed), strict=True):
+        for path, found in zip(changed, map_in_threads(self._read, changed), strict=True):
             if isinstance(found, str):
                 problems[path] = found
             else:
@@ -57,17 +59,17 @@ class HeaderCache:
         sound = [path for path in paths if path in facts]
         return {path: self._header(path, facts[path]) for path in sound}, problems
 
-    def _read(self, path: Path) -> tuple[str, str] | str:
-        """Return kind and digest of a file, or what is wrong with it; contigs are in memory once for all files."""
+    def _read(self, path: Path) -> tuple[str, str, bool | None, str] | str:
+        """Return what is kept of a file, or what is wrong with it; contigs are in memory once for all files."""
         try:
             header = examine(path)
         except UserError as error:
             return str(error)
         self._contigs.setdefault(header.digest, header.contigs)
-        return header.kind, header.digest
+        return header.kind, header.digest, header.paired, header.fingerprint
 
     def _header(self, path: Path, fact: Fact) -> Header:
-        return Header(path, fact.kind, self._contigs[fact.digest], fact.digest)
+        return Header(path, fact.kind, self._contigs[fact.digest], fact.digest, fact.paired, fact.fingerprint)
 
     def _keep(self, facts: dict[str, Fact]) -> None:
         """Write the cache, if it changed and can be written."""
@@ -76,7 +78,7 @@ class HeaderCache:
         self._facts = facts
         contigs = {fact.digest: self._contigs[fact.digest] for fact in facts.values()}
         content = json.dumps([CACHE_FORMAT, contigs, facts]).encode()
-        with suppress(OSError):
+        with suppress(OutputError):
             write_if_changed(self._path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
 
 
@@ -91,19 +93,11 @@ def _load_cache(path: Path) -> tuple[dict[str, Fact], dict[str, Mapping[str, int
             raise ValueError("of another version")
     except (OSError, ValueError):
         return {}, {}
-    return {name: Fact(tuple(stamp), kind, digest) for name, (stamp, kind, digest) in facts.items()}, contigs
+    return {name: Fact(tuple(stamp), *rest) for name, (stamp, *rest) in facts.items()}, contigs
 
 
-def _get_stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return NO_STAMP
-    return status.st_size, status.st_mtime_ns
-
-
-def _map_in_threads(function: Callable[[Path], Result], paths: Sequence[Path]) -> list[Result]:
-    """Call a function for each path; while one waits for a shared file system, others go on."""
-    chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]
+def map_in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Call a function for each file; while one waits for a shared file system, others go on."""
+    chunks = [items[first : first + CHUNK] for first in range(0, len(items), CHUNK)]
     with ThreadPoolExecutor(THREADS) as pool:
         return [each for results in pool.map(lambda chunk: list(map(function, chunk)), chunks) for each in results]

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from peppy import Project
 from peppy import Sample as PeppySample
 from peppy.const import PROJECT_MODIFIERS, SAMPLE_MODIFIERS, SUBSAMPLE_DF_KEY
 from peppy.exceptions import PeppyError
 
 from divvy_coverage.errors import UserError, listing
+from divvy_coverage.preflight.pep_configs import check_configs
 
 TABLES = {".csv": ",", ".tsv": "\t"}
 SEPARATED = "a .csv is separated by commas, a .tsv by tabs"
@@ -95,16 +95,13 @@ def _collect_messages(pep: Path) -> Iterator[list[str]]:
 def _check_pep(pep: Path, amendments: Sequence[str]) -> None:
     """Refuse what peppy would ignore, or refuse in riddles, before it reads the file."""
     if not pep.is_file():
-        what = "a folder" if pep.is_dir() else "no such file"
+        what = "a folder" if pep.is_dir() else "a pipe or a device" if pep.exists() else "no such file"
         raise UserError(f"{pep}: {what}; set `pep` in the configuration to a PEP (YAML) or a sample sheet (CSV, TSV)")
     if pep.suffix.lower() in TABLES and amendments:
         raise UserError(f"{pep}: a plain table has no amendments, found {', '.join(amendments)}; give a PEP (YAML)")
     if pep.suffix.lower() not in (".yaml", ".yml"):
         return  # peppy names the suffixes that it knows
-    try:
-        config = yaml.safe_load(pep.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{pep}: is not valid YAML: {error}") from error
+    config = check_configs(pep)
     if not isinstance(config, dict):
         found = "a list" if isinstance(config, list) else "nothing" if config is None else "a single value"
         raise UserError(f"{pep}: expected a project configuration with keys like sample_table, found {found}")

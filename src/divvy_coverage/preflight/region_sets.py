@@ -2,38 +2,46 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from divvy_coverage import __version__, results
-from divvy_coverage.errors import UserError
+from divvy_coverage.alignments.fingerprints import get_stamp
+from divvy_coverage.errors import OutputError, UserError
 from divvy_coverage.files import write_if_changed
-from divvy_coverage.intervals.regions import Regions, describe_duplicates, read_regions
+from divvy_coverage.intervals.contigs import find_no_contig
+from divvy_coverage.intervals.regions import Regions, describe_duplicates, join_regions, read_regions
+from divvy_coverage.intervals.selection import select_regions
+from divvy_coverage.naming import check_name
+from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.problems import Problem, select_errors
 from divvy_coverage.samples import Sample
 
-MADE_FROM, WARNINGS = "made from (SHA-256)", "warnings"  # of the note beside a consensus
+NOTE = "{region_set}.consensus.json"
+MADE_FROM, MADE, WARNINGS = "made from (SHA-256)", "made (SHA-256)", "warnings"  # of the note of a consensus
 
 
 def build_region_set(
-    name: str, settings: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapping[str, int], folder: Path
+    name: str, config: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapping[str, int], folders: Folders
 ) -> tuple[Regions | None, list[Problem]]:
-    """Make a region set, and write it to the folder of results; files are rewritten only if they change.
+    """Make a region set, and write it to the plan; a consensus that was made of the same is copied from the results.
 
     Parameters
     ----------
     name
         Of the region set.
-    settings
-        Its section of the configuration, all defaults filled in.
+    config
+        The configuration, all defaults filled in.
     samples
-        Those whose peaks a consensus is made of, if `settings["bed"]` is empty.
+        Those whose peaks a consensus is made of, if no `bed` is set.
     lengths
         Contig lengths (bp), where the regions of a consensus end.
-    folder
-        Of results; a consensus also gets its table of support there, and a note of what it was made from.
+    folders
+        A consensus also gets its table of support in the plan, and in the cache a note of what it was made from.
 
     Returns
     -------
@@ -47,24 +55,55 @@ def build_region_set(
     UserError
         For an error that is not of a single sample.
     """
+    check_name(name, "regions")
+    settings = config["regions"][name]
+    paths = [Path(path) for path in dict.fromkeys((config["blacklist"], settings["blacklist"])) if path]
     if settings["bed"]:
-        regions = read_regions(Path(settings["bed"]))
-        write_if_changed(folder / results.REGIONS.format(region_set=name), regions.bed())
-        return regions, check_duplicates(regions, Path(settings["bed"]))
-    out, note = (folder / file.format(region_set=name) for file in (results.REGIONS, results.CONSENSUS))
-    stamp = _compute_stamp(settings, samples, lengths)
-    if out.exists() and (noted := _read_note(note, stamp)) is not None:
+        regions, problems = _select_given(name, settings, read_blacklists(paths, lengths))
+        write_if_changed(folders.plan / results.REGIONS.format(region_set=name), regions.bed())
+        return regions, problems
+    out, support = files = _list_files(name, folders.plan)
+    note, stamp = folders.cache / NOTE.format(region_set=name), _compute_stamp(settings, paths, samples, lengths)
+    if (noted := _read_note(note, stamp, earlier := _list_files(name, folders.results))) is not None:
+        _copy(earlier, files)
         return read_regions(out), noted
-    support = folder / results.SUPPORT.format(region_set=name)
     try:
-        consensus, problems = _build_consensus(settings, samples, lengths, support)
+        blacklists = read_blacklists(paths, lengths)
+        consensus, problems = _build_consensus(settings, blacklists, samples, lengths, support)
+    except OutputError:
+        raise
     except UserError as error:
         raise UserError(f"regions.{name}: {error}") from error
     if consensus is not None:
         write_if_changed(out, consensus.bed())
-        content = {MADE_FROM: stamp, WARNINGS: [astuple(problem) for problem in problems]}
-        write_if_changed(note, json.dumps(content, indent=1).encode())
+        _write_note(note, stamp, files, problems)
     return consensus, problems
+
+
+def read_blacklists(paths: Sequence[Path], lengths: Mapping[str, int]) -> list[Regions]:
+    """Read blacklists. Raises UserError for one that has no contig of the alignments, whose lengths are given (bp)."""
+    blacklists = [read_regions(path) for path in paths]
+    for path, blacklist in zip(paths, blacklists, strict=True):
+        if lengths and (problem := find_no_contig(blacklist.contigs, lengths, "blacklist", "it would exclude nothing")):
+            raise UserError(f"{path}: {problem}")
+    return blacklists
+
+
+def _select_given(
+    name: str, settings: Mapping[str, Any], blacklists: Sequence[Regions]
+) -> tuple[Regions, list[Problem]]:
+    """Return the regions of a file that are kept, and warnings of those that are not."""
+    path = Path(settings["bed"])
+    regions = read_regions(path)
+    try:
+        kept = select_regions(regions, settings["contigs"], blacklists)
+    except UserError as error:
+        raise UserError(f"regions.{name}: {error}") from error
+    problems = check_duplicates(regions, path)
+    if removed := len(regions) - len(kept):
+        text = f"{path}: {removed} regions were removed, by contigs or a blacklist; {len(kept)} regions remain"
+        problems.append(Problem("", None, "regions", "warning", text))
+    return kept, problems
 
 
 def check_duplicates(regions: Regions, path: Path) -> list[Problem]:
@@ -73,17 +112,46 @@ def check_duplicates(regions: Regions, path: Path) -> list[Problem]:
     return [Problem("", None, "regions", "warning", text)] if text else []
 
 
-def _read_note(note: Path, stamp: str) -> list[Problem] | None:
-    """Return the warnings of when a consensus was made, if it was made from the same."""
+def _list_files(name: str, folder: Path) -> list[Path]:
+    return [folder / file.format(region_set=name) for file in (results.REGIONS, results.SUPPORT)]
+
+
+def _copy(sources: Sequence[Path], targets: Sequence[Path]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        if source != target:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
+def _read_note(note: Path, stamp: str, files: Sequence[Path]) -> list[Problem] | None:
+    """Return the warnings of when a consensus was made, if it was made from the same, and `files` are what was made."""
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
-        return [Problem(*fields) for fields in content[WARNINGS]] if content[MADE_FROM] == stamp else None
+        if (content[MADE_FROM], content[MADE]) != (stamp, _compute_digests(files)):
+            return None
+        return [Problem(*fields) for fields in content[WARNINGS]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
+def _write_note(note: Path, stamp: str, files: Sequence[Path], problems: Sequence[Problem]) -> None:
+    """Write of what a consensus was made and what was made, if it can be written."""
+    warnings = [astuple(problem) for problem in problems]
+    content = {MADE_FROM: stamp, MADE: _compute_digests(files), WARNINGS: warnings}
+    with suppress(OutputError):
+        write_if_changed(note, json.dumps(content, indent=1).encode())
+
+
+def _compute_digests(files: Sequence[Path]) -> list[str]:
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+
+
 def _build_consensus(
-    settings: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapping[str, int], support: Path
+    settings: Mapping[str, Any],
+    blacklists: Sequence[Regions],
+    samples: Sequence[Sample],
+    lengths: Mapping[str, int],
+    support: Path,
 ) -> tuple[Regions | None, list[Problem]]:
     """Build the consensus of the samples' peaks, and write its table of support."""
     from divvy_coverage.peaks.consensus import build_consensus  # pandas costs a second
@@ -99,21 +167,20 @@ def _build_consensus(
             "no sample has peaks to make regions of; give `bed`, or name the sheet's attribute with peak files in "
             "samples.peaks"
         )
-    blacklist = None
-    if settings["blacklist"]:
-        blacklist = read_regions(Path(settings["blacklist"]))
-        problems += check_duplicates(blacklist, Path(settings["blacklist"]))
-    contigs = settings["contigs"] or ".*"
-    consensus = build_consensus(peaks, options["min_samples"], groups, blacklist, contigs, lengths or None)
+    blacklist = join_regions(blacklists) if blacklists else None
+    contigs, minimum = settings["contigs"], options["min_samples"]
+    consensus = build_consensus(peaks, minimum, groups, blacklist, contigs, lengths or None)
     write_support(consensus, support)
     return consensus.regions, [*problems, *consensus.problems]
 
 
-def _compute_stamp(settings: Mapping[str, Any], samples: Sequence[Sample], lengths: Mapping[str, int]) -> str:
+def _compute_stamp(
+    settings: Mapping[str, Any], blacklists: Sequence[Path], samples: Sequence[Sample], lengths: Mapping[str, int]
+) -> str:
     """Return what a consensus depends on, in short: while it stays the same, peaks are not read again."""
     files = [Path(path) for sample in samples for path in sample.peaks or ()]
-    files += [Path(settings["blacklist"])] if settings["blacklist"] else []
-    status = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
+    files += blacklists
+    status = [(str(path), *get_stamp(path)) for path in files]
     group = settings["consensus"]["group"]
     members = [(sample.name, sample.peaks, sample.get_columns().get(group)) for sample in samples]
     content = json.dumps([__version__, settings, members, status, sorted(lengths.items())], sort_keys=True)

@@ -1,7 +1,6 @@
 """Sample sheets: make samples of the rows of a PEP, and find what is wrong with names, attributes and paths."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import ROW_NAMES
+from divvy_coverage.naming import RULE, is_valid_name
 from divvy_coverage.preflight.paths import check_file, find_files
 from divvy_coverage.problems import Problem, select_errors
 from divvy_coverage.samples import FILES, NAME, PEAKS, Sample
@@ -16,8 +16,6 @@ from divvy_coverage.samples import FILES, NAME, PEAKS, Sample
 if TYPE_CHECKING:
     from divvy_coverage.preflight.pep import Row
 
-VALID_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
-NAME_RULE = f"names may hold only A-Z a-z 0-9 . _ - (at most 200 of them) and must not be {ROW_NAMES!r}"
 INCLUDE = ("1", "true", "yes", "on", "1.0")
 EXCLUDE = ("0", "false", "no", "off", "", "0.0")
 
@@ -108,8 +106,10 @@ def _check_names(rows: Sequence["Row"], column: str) -> list[Problem]:
         text = ""
         if not row.name.strip():
             text = f"no name; fill the column {column!r}"
-        elif not VALID_NAME.fullmatch(row.name) or row.name == ROW_NAMES:
-            text = NAME_RULE
+        elif not is_valid_name(row.name):
+            text = RULE
+        elif row.name == ROW_NAMES:
+            text = f"a sample must not be called {ROW_NAMES!r}, as the column of regions is"
         elif len(same) > 1:
             several = ", ".join(map(str, same[:5])) + (", …" if len(same) > 5 else "")
             hint = "names must be unique; several BAM files of one sample go into a subsample table"
@@ -144,12 +144,13 @@ def _find_shared_files(samples: Sequence[Sample], attribute: str) -> list[Proble
     owners: dict[str, list[Sample]] = {}
     for sample in samples:
         for path in sample.files:
-            owners.setdefault(os.path.abspath(path), []).append(sample)
+            owners.setdefault(os.path.realpath(path), []).append(sample)
     problems = []
-    for path, found in owners.items():
+    for real, found in owners.items():
         first, times = found[0], Counter(sample.row for sample in found)
         second = next((sample for sample in found if sample.name != first.name), None)
         for sample in {sample.row: sample for sample in found}.values():
+            path = next(path for path in sample.files if os.path.realpath(path) == real)
             if second:
                 other = second if sample.name == first.name else first
                 text = f"also the file of {other.name!r} (row {other.row}); a file belongs to one sample: {path}"

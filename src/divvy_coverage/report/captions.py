@@ -3,8 +3,8 @@
 from divvy_coverage.report.charts import MOST_CELLS, MOST_LINES, OUTLYING
 
 FRIP = (
-    "The fraction of what is counted that overlaps a region; the dashed line is the median. High is good: samples far "
-    "below the others have a weak signal. For ATAC-seq in its peaks, ENCODE calls 20% acceptable and 30% good."
+    "The fraction of the usable {counted} that are in regions; the dashed line is the median. High is good: samples "
+    "far below the others have a weak signal. For ATAC-seq in its peaks, ENCODE calls 20% acceptable and 30% good."
 )
 LIBRARY = (
     "What counts are divided by to compare samples; the dashed line is the median. Samples of similar size compare "

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from divvy_coverage.arrays import Floats
+from divvy_coverage.counting.definition import LARGEST_FRAGMENT, TSS_FLANK
 from divvy_coverage.counting.sample_files import Description, read_description, read_histogram
-from divvy_coverage.counting.statistics import LARGEST_FRAGMENT, TSS_FLANK, compute_background
+from divvy_coverage.counting.statistics import compute_background
 
 FRAGMENT_BIN, LONGEST = 5, 1000  # bp
 TSS_BIN = 10  # bp

@@ -14,15 +14,18 @@ import pandas as pd
 from divvy_coverage import results
 from divvy_coverage.arrays import Floats
 from divvy_coverage.errors import UserError
+from divvy_coverage.naming import check_name
 from divvy_coverage.problems import read_problems
 from divvy_coverage.report.colors import Coloring, find_colorings
 from divvy_coverage.report.curves import Curves, read_curves
 from divvy_coverage.report.flags import Flag, find_flags
 from divvy_coverage.samples import NAME, Sample, read_samples
 
+# what is counted, in a word, by the unit
+COUNTED = {"fragments": "fragments", "paired_insertions": "fragments", "insertions": "insertions", "reads": "reads"}
 REGION_COLUMNS = ("mean", "variance", "dispersion", "detection_rate", "support")
 # columns of a table of statistics that the report cannot do without
-STATISTICS_COLUMNS = (NAME, "alignments", "kept", "counted", "in_regions", "frip", "library_size")
+STATISTICS_COLUMNS = (NAME, "usable", "alignments", "in_regions", "frip", "library_size")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,17 @@ class RegionSet:
     clustered: list[int]
     correlation: Floats
     summary: dict[str, Any]
+
+    @property
+    def counting(self) -> dict[str, Any]:
+        """What one count is, and which alignments are kept."""
+        found: dict[str, Any] = self.summary.get("counting", {})
+        return found
+
+    @property
+    def counted(self) -> str:
+        """What is counted, in a word: fragments, insertions or reads."""
+        return COUNTED.get(self.counting.get("unit", ""), "alignments")
 
 
 @dataclass(frozen=True)
@@ -97,6 +111,16 @@ class Run:
         return [sample.name for sample in self.samples]
 
     @property
+    def counting(self) -> dict[str, Any]:
+        """What one count is, and which alignments are kept, which is the same in all region sets."""
+        return self.region_sets[0].counting
+
+    @property
+    def counted(self) -> str:
+        """What is counted, in a word: fragments, insertions or reads."""
+        return self.region_sets[0].counted
+
+    @property
     def number_flagged(self) -> int:
         """The number of samples that are flagged in any region set."""
         return len({flag.sample for flag in self.flags})
@@ -129,19 +153,27 @@ def read_run(folder: Path, region_sets: Sequence[str], label: str) -> Run:
     labels = build_labels(samples, label)
     sets = [_read_region_set(folder, name, names) for name in region_sets]
     provenance = folder / results.PROVENANCE
-    # the curves do not depend on the regions, so those of the first set are those of all
-    descriptions = [results.STATISTICS.format(region_set=region_sets[0], sample=name) for name in names]
     return Run(
         samples=samples,
         labels=labels,
         colorings=find_colorings(samples, label),
         excluded=read_problems(folder / results.EXCLUDED),
         warnings=read_problems(folder / results.WARNINGS),
-        flags=[flag for one in sets for flag in find_flags(labels, one.statistics, one.name)],
+        flags=[flag for one in sets for flag in find_flags(labels, one.statistics, one.name, one.counted)],
         provenance=_read_json(provenance) if provenance.is_file() else {},
         region_sets=sets,
-        curves=read_curves([folder / path for path in descriptions]),
+        curves=_read_curves(folder, region_sets[0], names),
     )
+
+
+def _read_curves(folder: Path, region_set: str, names: Sequence[str]) -> dict[str, Curves]:
+    """Read the curves, which do not depend on the regions: those of one region set are those of all."""
+    statistics = folder / results.STATS.format(region_set=region_set)
+    descriptions = [results.STATISTICS.format(region_set=region_set, sample=name) for name in names]
+    try:
+        return read_curves([folder / path for path in descriptions])
+    except UserError as error:
+        raise UserError(f"{error}\nremove {statistics}, too: while it is there, nothing is counted again") from error
 
 
 def build_labels(samples: Sequence[Sample], attribute: str) -> list[str]:
@@ -163,6 +195,7 @@ def build_labels(samples: Sequence[Sample], attribute: str) -> list[str]:
 
 def _read_region_set(folder: Path, name: str, names: Sequence[str]) -> RegionSet:
     """Read what is known of a region set; `names` are those of the samples."""
+    check_name(name, "region sets")
 
     def find(path: str) -> Path:
         return folder / path.format(region_set=name)

@@ -7,11 +7,6 @@ import pandas as pd
 
 LOW_FRIP = 0.5  # of the cohort's median
 LOW_LIBRARY = 0.25  # of the cohort's median
-CRITERIA = (
-    "no counts (nothing was counted, or nothing that was counted overlaps a region)",
-    f"low FRiP (less than {LOW_FRIP:.0%} of the median of all samples)",
-    f"small library (less than {LOW_LIBRARY:.0%} of the median of all samples)",
-)
 
 
 @dataclass(frozen=True)
@@ -39,19 +34,36 @@ class Flag:
     text: str
 
 
-def find_flags(labels: Sequence[str], statistics: pd.DataFrame, region_set: str) -> list[Flag]:
-    """Return a flag for each sample that meets one of CRITERIA, by the first one that it meets.
+def describe_criteria(counted: str) -> list[str]:
+    """Return the criteria in their order; `counted` is what is counted: fragments, insertions or reads."""
+    return [
+        f"no counts (no usable {counted}, or none of them in a region)",
+        f"low FRiP (less than {LOW_FRIP:.0%} of the median of all samples)",
+        f"small library (less than {LOW_LIBRARY:.0%} of the median of all samples)",
+    ]
 
-    `labels` (n) and `statistics` (n rows) are of the same samples.
+
+def find_flags(labels: Sequence[str], statistics: pd.DataFrame, region_set: str, counted: str) -> list[Flag]:
+    """Return a flag for each sample that meets one of the criteria, by the first one that it meets.
+
+    Parameters
+    ----------
+    labels, statistics
+        Of the same samples (n, n rows).
+    region_set
+        The name of the region set.
+    counted
+        What is counted: fragments, insertions or reads.
     """
-    frip, library, counted, inside = (
-        statistics[name].tolist() for name in ("frip", "library_size", "counted", "in_regions")
+    frip, library, usable, inside = (
+        statistics[name].tolist() for name in ("frip", "library_size", "usable", "in_regions")
     )
     median_frip, median_library = statistics["frip"].median(), statistics["library_size"].median()
     flags = []
     for i, label in enumerate(labels):
-        if counted[i] == 0 or inside[i] == 0:
-            flags.append(Flag(label, region_set, "no counts", "regions_detected", "nothing was counted in regions"))
+        if usable[i] == 0 or inside[i] == 0:
+            text = f"none of {usable[i]:,.0f} usable {counted} is in a region" if usable[i] else f"no usable {counted}"
+            flags.append(Flag(label, region_set, "no counts", "regions_detected", text))
         elif frip[i] < LOW_FRIP * median_frip:
             text = f"FRiP is {frip[i]:.1%}; the median is {median_frip:.1%}"
             flags.append(Flag(label, region_set, "low FRiP", "frip", text))

@@ -26,7 +26,7 @@ MOST_SAMPLES = 500  # with more, plots with one mark per sample are omitted; Mul
 PARENT = {
     "parent_id": PREFIX,
     "parent_name": "divvy-coverage",
-    "parent_description": "counts of alignments in regions, for all samples.",
+    "parent_description": "counts of fragments, insertions or reads in regions, for all samples.",
 }
 SCALES = {"good": "Greens", "bad": "Oranges", "": "Blues"}
 BAR_COLORS = {
@@ -166,20 +166,21 @@ def _build_lines(curves: Curves, names: Sequence[str]) -> dict[str, list[tuple[f
 
 
 def _build_bars(region_set: RegionSet, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what is counted in regions and elsewhere, and the regions detected."""
+    """Return what is usable in regions and elsewhere, and the regions detected."""
     if len(names) > MOST_SAMPLES:
         return []
-    columns = ("counted", "in_regions", "regions_detected")
-    counted, inside, detected = (get_values(region_set, column) for column in columns)
+    columns = ("usable", "in_regions", "regions_detected")
+    usable, inside, detected = (get_values(region_set, column) for column in columns)
     frip = {
-        name: {"in regions": n, "elsewhere": (total or 0) - n}
-        for name, total, n in zip(names, counted, inside, strict=True)
-        if n is not None
+        name: {"in regions": n, "elsewhere": total - n}
+        for name, total, n in zip(names, usable, inside, strict=True)
+        if total is not None and n is not None
     }
     regions = {name: {"regions": n} for name, n in zip(names, detected, strict=True) if n is not None}
-    about = "What is counted in regions and elsewhere; the fraction in regions is FRiP."
+    title = f"Usable {region_set.counted}"
+    about = f"{title} in regions and elsewhere; the fraction in regions is FRiP."
     bars = _build_section(
-        "frip", region_set.name, "bargraph", "FRiP", about, [frip], ylab="Counted", cpswitch_c_active=False
+        "frip", region_set.name, "bargraph", "FRiP", about, [frip], ylab=title, cpswitch_c_active=False
     )
     title, about = "Detected regions", "Regions with at least one count."
     sections = [

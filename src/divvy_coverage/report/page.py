@@ -16,7 +16,7 @@ import yaml
 from divvy_coverage.files import replacing
 from divvy_coverage.report.charts import CONFIG
 from divvy_coverage.report.data import Run
-from divvy_coverage.report.flags import CRITERIA
+from divvy_coverage.report.flags import describe_criteria
 from divvy_coverage.report.sections import Plot, Section, build_sections
 from divvy_coverage.report.table_columns import get_values, select_columns
 
@@ -120,10 +120,11 @@ def render_page(run: Run, sections: Sequence[Section]) -> str:
     return environment.get_template("page.html.j2").render(
         run=run,
         sections=sections,
-        criteria=CRITERIA,
+        criteria=describe_criteria(run.counted),
         figures=_build_figures(run),
         most_listed=MOST_LISTED,
         config=yaml.safe_dump(run.provenance.get("config", {}), sort_keys=False, allow_unicode=True),
+        counting=yaml.safe_dump(run.counting, sort_keys=False, default_flow_style=None, width=100),
         data=data,
         bundle=_build_bundle(),
         nonce=hashlib.sha256(data.encode()).hexdigest()[:32],

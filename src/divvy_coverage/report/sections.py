@@ -15,7 +15,7 @@ from divvy_coverage.report.table_columns import REGION_SET_COLUMNS, SAMPLE_COLUM
 Option = tuple[str, dict[str, Any]]  # its label, and the encoding of the plot that it sets
 
 SVG_MARKS = 3000  # rows of data; plots with more are drawn as pixels
-# of each statistic that is drawn: title, format of numbers (d3), caption
+# of each statistic that is drawn: title, format of numbers (d3), caption with {counted} for what is counted
 BARS = {
     "frip": ("FRiP", ".0%", captions.FRIP),
     "library_size": ("Library size", "~s", captions.LIBRARY),
@@ -110,12 +110,12 @@ def _build_region_section(run: Run, region_set: RegionSet) -> Section:
 
 def _describe(region_set: RegionSet) -> str:
     summary = region_set.summary
-    counting = summary.get("counting", {})
+    sizes = {"usable": f"usable {region_set.counted}", "regions": "the sum of the counts"}
     parts = [
         f"{len(region_set.regions):,} regions",
-        f"counted: {counting['mode']}" if "mode" in counting else "",
+        f"counted: {region_set.counting['unit'].replace('_', ' ')}" if "unit" in region_set.counting else "",
         f"normalized: {summary['normalization']}" if "normalization" in summary else "",
-        f"library size: {summary['library_size']}" if "library_size" in summary else "",
+        f"library size: {sizes[summary['library_size']]}" if summary.get("library_size") in sizes else "",
     ]
     return " · ".join(part for part in parts if part)
 
@@ -129,7 +129,8 @@ def _build_bars(run: Run, region_set: RegionSet, columns: Sequence[str]) -> list
         if any(number is not None for number in numbers):
             chart = charts.draw_values(run.labels, numbers, title, form)
             heading = f"{title}: {region_set.name}" if len(run.region_sets) > 1 and len(columns) > 1 else title
-            plots.append(Plot(f"{column}-{region_set.name}", heading, caption, _build_fluid_spec(chart)))
+            text = caption.format(counted=region_set.counted)
+            plots.append(Plot(f"{column}-{region_set.name}", heading, text, _build_fluid_spec(chart)))
     return plots
 
 
@@ -181,7 +182,7 @@ def build_component_table(run: Run, region_set: RegionSet, number: int, more: di
 
 def _find_statistic_colorings(region_set: RegionSet) -> list[Coloring]:
     """Return the statistics that can color samples."""
-    columns = (*REGION_SET_COLUMNS, *SAMPLE_COLUMNS)
+    columns = [column.fill(region_set.counted) for column in (*REGION_SET_COLUMNS, *SAMPLE_COLUMNS)]
     colorings = [build_statistic_coloring(column.title, get_values(region_set, column.name)) for column in columns]
     return [coloring for coloring in colorings if coloring]
 

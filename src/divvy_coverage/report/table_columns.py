@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from divvy_coverage.report.data import RegionSet, Run
 
@@ -18,11 +18,11 @@ class Column:
     name
         Its name in the table of statistics, or that of a fraction computed here.
     title
-        Its heading.
+        Its heading; {counted} stands for what is counted: fragments, insertions or reads.
     form
         How its numbers are written: integer, percent or decimal.
     help
-        What it means.
+        What it means, with {counted} as above.
     high
         What high values are: good, bad, or neither ("").
     """
@@ -33,12 +33,16 @@ class Column:
     help: str
     high: str = ""
 
+    def fill(self, counted: str) -> "Column":
+        """Return the column with what is counted in place of {counted}."""
+        return replace(self, title=self.title.format(counted=counted), help=self.help.format(counted=counted))
+
 
 DUPLICATE_FRACTION = "duplicate_fraction"  # not in the table of statistics, which has numbers of alignments
 
 SAMPLE_COLUMNS = (
+    Column("usable", "Usable {counted}", "integer", "{counted} that are counted, in regions or not", "good"),
     Column("alignments", "Alignments", "integer", "records in the alignment files"),
-    Column("kept", "Kept", "integer", "alignments that pass the filters"),
     Column(DUPLICATE_FRACTION, "Duplicates", "percent", "fraction of the alignments marked as duplicates", "bad"),
     Column(
         "mitochondrial_fraction",
@@ -52,7 +56,7 @@ SAMPLE_COLUMNS = (
     Column("tss_enrichment", "TSS enrichment", "decimal", "insertions at start sites over those 2 kb away", "good"),
 )
 REGION_SET_COLUMNS = (
-    Column("frip", "FRiP", "percent", "fraction of what is counted that overlaps a region", "good"),
+    Column("frip", "FRiP", "percent", "fraction of the usable {counted} that are in regions", "good"),
     Column("regions_detected", "Regions detected", "integer", "regions with at least one count"),
     Column("library_size", "Library size", "integer", "what counts are divided by to compare samples"),
     Column("size_factor", "Size factor", "decimal", "DESeq2's median of ratios to the mean sample"),
@@ -62,10 +66,11 @@ REGION_SET_COLUMNS = (
 
 def select_columns(run: Run) -> list[tuple[Column, str, Values]]:
     """Return the columns that have values, each with the region set it belongs to ("": to none) and its values."""
-    columns = [(column, "", get_values(run.region_sets[0], column.name)) for column in SAMPLE_COLUMNS]
+    found = [(column, "", get_values(run.region_sets[0], column.name)) for column in SAMPLE_COLUMNS]
     for region_set in run.region_sets:
-        columns += [(column, region_set.name, get_values(region_set, column.name)) for column in REGION_SET_COLUMNS]
-    return [(column, name, values) for column, name, values in columns if any(value is not None for value in values)]
+        found += [(column, region_set.name, get_values(region_set, column.name)) for column in REGION_SET_COLUMNS]
+    known = [each for each in found if any(value is not None for value in each[-1])]
+    return [(column.fill(run.counted), name, values) for column, name, values in known]
 
 
 def get_values(region_set: RegionSet, name: str) -> Values:

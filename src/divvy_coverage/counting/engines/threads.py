@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
 from divvy_coverage.alignments.bam_header import Data
 from divvy_coverage.alignments.bgzf import Block, inflate, read_blocks
@@ -11,20 +13,30 @@ from divvy_coverage.progress import Progress
 LOOK_AHEAD = 4  # batches of blocks per thread that are in memory
 
 Take = Callable[[Data, int], None]  # is given the content of a block, and the block's offset in the file
+Open = Callable[[], AbstractContextManager[BinaryIO]]
 
 
-def read_in_order(path: Path, take: Take, threads: int, progress: Progress) -> None:
+def read_in_order(path: Path, open_file: Open, take: Take, threads: int, progress: Progress) -> int:
     """Give the content of all blocks of a file to `take`: one at a time, in file order.
 
-    `progress` is told numbers of compressed bytes as they are done. Raises UserError for damaged files.
+    `progress` is told numbers of compressed bytes as they are done. Returns the size of the file. Raises UserError for
+    damaged files; `path` is the file's name in messages.
     """
-    with path.open("rb") as file:
+    size = 0
+
+    def note(done: int) -> None:
+        nonlocal size
+        size += done
+        progress(done)
+
+    with open_file() as file:
         batches = read_blocks(file, path)
         if threads == 1:  # each block is taken at once, while it is in the processor's cache
             for blocks in batches:
-                _hand_over(blocks, (inflate(block, path) for block in blocks), take, progress)
+                _hand_over(blocks, (inflate(block, path) for block in blocks), take, note)
         else:
-            Team(batches, path, take, progress, threads).work()
+            Team(batches, path, take, note, threads).work()
+    return size
 
 
 def _hand_over(blocks: list[Block], contents: Iterable[Data], take: Take, progress: Progress) -> None:

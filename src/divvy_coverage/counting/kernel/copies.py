@@ -1,0 +1,38 @@
+"""Fragments, duplicates among them, of which it is told how often each occurs: copies of one have its positions.
+
+They are compared as in ENCODE's recipe for the complexity of a library: proper pairs by the start of the leftmost mate,
+the end of the other one, and both strands; single-end reads by start, end and strand.
+"""
+
+# mypy: ignore-errors
+
+from numba import njit
+
+from divvy_coverage.counting.definition import COMPARED_MIN_MAPQ, NOT_COMPARED, REVERSE
+from divvy_coverage.counting.kernel import layout as at
+from divvy_coverage.counting.kernel.memory import get, put
+from divvy_coverage.counting.kernel.records import MULTIPLIER
+
+LOW_32_BITS, LOW_35_BITS = (1 << 32) - 1, (1 << 35) - 1  # what is left of a number that is shifted right
+
+
+@njit(forceinline=True)
+def is_compared(cells, flag, mapq, contig, position):
+    """Tell whether an alignment, or as a mate its fragment, is one of those whose copies are told."""
+    if flag & NOT_COMPARED or mapq < COMPARED_MIN_MAPQ or contig < 0 or position < 0:
+        return False
+    return get(get(cells, at.AT_MITOCHONDRIAL), contig) == 0
+
+
+@njit(forceinline=True)
+def note_copy(cells, contig, start, end, left_flag, right_flag):
+    """Note a fragment: a hash of its positions and strands, and its end, beyond which no copy of it can follow."""
+    value = (contig << 32 | start) * MULTIPLIER
+    value ^= value >> 29 & LOW_35_BITS
+    strands = (left_flag & REVERSE != 0) | (right_flag & REVERSE != 0) << 1
+    value = (value ^ (end << 2 | strands)) * MULTIPLIER
+    value ^= value >> 32 & LOW_32_BITS
+    copies, number = get(cells, at.AT_COPIES), get(cells, at.COPIES)
+    put(copies, 2 * number, value * MULTIPLIER)
+    put(copies, 2 * number + 1, contig << 32 | end)
+    put(cells, at.COPIES, number + 1)

@@ -1,0 +1,235 @@
+"""The loop over the records of BAM, in which everything that is known of a sample is counted."""
+
+# mypy: ignore-errors
+
+from numba import njit
+
+from divvy_coverage.counting.definition import (
+    DUPLICATE,
+    FIRST,
+    LARGEST_FRAGMENT,
+    PAIRED,
+    PROPER_PAIR,
+    REVERSE,
+    SECONDARY,
+    SUPPLEMENTARY,
+    TOTALS,
+    UNITS,
+    UNMAPPED,
+)
+from divvy_coverage.counting.kernel import layout as at
+from divvy_coverage.counting.kernel.copies import is_compared, note_copy
+from divvy_coverage.counting.kernel.mates import find_mate, get_slot, let_wait, remove_mate
+from divvy_coverage.counting.kernel.memory import add, get, put, read_int32
+from divvy_coverage.counting.kernel.records import (
+    CONTIG,
+    FIXED,
+    FLAG,
+    MAPQ,
+    NEXT_POSITION,
+    POSITION,
+    TEMPLATE_LENGTH,
+    count_reference_bases,
+    find_problem,
+    find_reason,
+    hash_name,
+    is_mate,
+    read_byte,
+    read_uint16,
+)
+from divvy_coverage.counting.kernel.spans import count_insertions, count_span, profile_start_sites
+
+FRAGMENTS, PAIRED_INSERTIONS, INSERTIONS, READS = map(
+    UNITS.index, ("fragments", "paired_insertions", "insertions", "reads")
+)
+# places among the totals
+ALIGNMENTS, UNMAPPED_ONES, DUPLICATES, PROPER_PAIRS, KEPT, PAIRED_ONES = map(
+    TOTALS.index, ("alignments", "unmapped", "duplicates", "proper_pairs", "kept", "paired")
+)
+PURPOSES = at.KEPT | at.COMPARED
+PAIRS, OTHER_LENGTH, CONTRADICTORY = map(TOTALS.index, ("fragments", "excluded_length", "contradictory_lengths"))
+
+
+@njit(forceinline=True)
+def count_alignment(cells, flag, mapq, contig):
+    """Count an alignment by kind, kept or not."""
+    totals = get(cells, at.AT_TOTALS)
+    add(totals, ALIGNMENTS, 1)
+    add(totals, UNMAPPED_ONES, flag & UNMAPPED != 0)
+    add(totals, DUPLICATES, flag & DUPLICATE != 0)
+    add(totals, PROPER_PAIRS, flag & PROPER_PAIR != 0)
+    add(totals, PAIRED_ONES, flag & PAIRED != 0)
+    if not flag & (UNMAPPED | SECONDARY | SUPPLEMENTARY) and contig >= 0:
+        add(get(cells, at.AT_MAPQ), mapq, 1)
+        add(get(cells, at.AT_ALIGNMENTS), contig, 1)
+
+
+@njit(forceinline=True)
+def is_in_order(cells, contig, position):
+    """Tell whether an alignment comes after the last one in the order of coordinates, and note where it is."""
+    last = get(cells, at.CONTIG)
+    put(cells, at.CONTIG, contig)
+    before = contig < last or (contig == last and position < get(cells, at.POSITION))
+    put(cells, at.POSITION, position)
+    return not before
+
+
+@njit(forceinline=True)
+def find_insertion(cells, flag, contig, position, end):
+    """Return the insertion of an alignment: its 5' end, shifted; -1 if it has none on its contig.
+
+    An alignment without bases on the reference has no 5' end.
+    """
+    shift = get(cells, at.SHIFT_REVERSE) if flag & REVERSE else get(cells, at.SHIFT_FORWARD)
+    site = (end - 1 if flag & REVERSE else position) + shift
+    return site if position < end and 0 <= site < get(get(cells, at.AT_LENGTHS), contig) else -1
+
+
+@njit(forceinline=True)
+def count_read(cells, flag, contig, position, end):
+    """Count the span of an alignment, which is extended from its 5' end if that is asked for."""
+    start, extend = position, get(cells, at.EXTEND)
+    if extend > 0 and start < end:
+        if flag & REVERSE:
+            start = max(end - extend, 0)
+        else:
+            end = min(start + extend, max(get(get(cells, at.AT_LENGTHS), contig), start))
+    count_span(cells, contig, start, end)
+
+
+@njit
+def count_fragment(cells, contig, start, length, span):
+    """Count a fragment of which both mates are kept; `span` is what their positions say that its length is."""
+    totals = get(cells, at.AT_TOTALS)
+    add(totals, PAIRS, 1)
+    add(totals, CONTRADICTORY, length != span)
+    add(get(cells, at.AT_FRAGMENT_LENGTHS), min(length, LARGEST_FRAGMENT), 1)
+    unit = get(cells, at.UNIT)
+    if unit != FRAGMENTS and unit != PAIRED_INSERTIONS:
+        return
+    if not get(cells, at.MIN_LENGTH) <= length <= get(cells, at.MAX_LENGTH):
+        add(totals, OTHER_LENGTH, 1)
+    elif unit == FRAGMENTS:
+        count_span(cells, contig, start, start + length)
+    else:
+        count_insertions(cells, contig, start, start + length)
+
+
+@njit
+def take_pair(cells, record, slot, flag, purpose, contig, position, end):
+    """Count the fragment of two mates, or note it among those that are compared, as `purpose` says.
+
+    It begins at its leftmost mate, the first of the pair if both start together, and is as long as the TLEN of that one
+    says, whose sign is not to be trusted.
+    """
+    start, length, right_end = get(slot, at.START), get(slot, at.LENGTH), end
+    left_flag, right_flag, span_end = get(slot, at.FLAG), flag, max(end, get(slot, at.END))
+    if position < start or (position == start and flag & FIRST):
+        start, length, right_end = position, abs(read_int32(record, TEMPLATE_LENGTH)), get(slot, at.END)
+        left_flag, right_flag = flag, left_flag
+    if purpose & at.KEPT:
+        count_fragment(cells, contig, start, length, span_end - start)
+    if purpose & at.COMPARED:
+        note_copy(cells, contig, start, right_end, left_flag, right_flag)
+
+
+@njit
+def pair_up(cells, record, flag, purpose, contig, position, end):
+    """Let a mate wait for the other one or, if that waits, take the two; False if there is no room to wait.
+
+    `purpose` is what the mate is good for: to be counted, to be compared, or both. For each, both mates have to be.
+    """
+    if 4 * get(cells, at.WAITING) >= 3 * get(cells, at.SLOTS):
+        return False
+    key = hash_name(record)
+    while purpose:
+        found = find_mate(cells, record, key, flag, purpose, contig, position)
+        if found < 0:
+            if get(cells, at.IN_ORDER) == 0 or read_int32(record, NEXT_POSITION) >= position:
+                let_wait(cells, -1 - found, record, key, flag, purpose, contig, position, end)
+            return True  # or the other mate was passed, and was not let wait
+        slot = get_slot(get(cells, at.AT_MATES), found)
+        common = purpose & get(slot, at.FLAG)
+        take_pair(cells, record, slot, flag, common, contig, position, end)
+        purpose ^= common
+        if get(slot, at.FLAG) & PURPOSES == common:
+            remove_mate(cells, found)
+        else:
+            put(slot, at.FLAG, get(slot, at.FLAG) ^ common)
+    return True
+
+
+@njit(forceinline=True)
+def count_kept(cells, flag, contig, position, end):
+    """Count a kept alignment by itself, as the units do that need no mate."""
+    add(get(cells, at.AT_TOTALS), KEPT, 1)
+    unit = get(cells, at.UNIT)
+    first = get(cells, at.AT_TSS_FIRST)
+    has_start_sites = get(first, contig) < get(first, contig + 1)
+    if unit == INSERTIONS or has_start_sites:
+        site = find_insertion(cells, flag, contig, position, end)
+        if has_start_sites and site >= 0:
+            profile_start_sites(cells, contig, site)
+        if unit == INSERTIONS and site >= 0:
+            count_span(cells, contig, site, site + 1)
+    if unit == READS:
+        count_read(cells, flag, contig, position, end)
+
+
+@njit(forceinline=True)
+def is_short_of_room(cells, contig):
+    """Tell, with the reason in STATUS, whether there is no room for what an alignment may add."""
+    if get(cells, at.COPIES) == get(cells, at.COPIES_ROOM):
+        put(cells, at.STATUS, at.COPIES_FULL)
+        return True
+    if contig >= 0 and get(cells, at.BIN_SIZE) != 0 and get(get(cells, at.AT_BINS), contig) == 0:
+        put(cells, at.STATUS, at.NEW_CONTIG)
+        return True
+    return False
+
+
+@njit
+def walk(data, size, cells):
+    """Count the whole records in the `size` bytes at `data`; return how many bytes they take.
+
+    If the cell STATUS is not 0 then, it stopped at the record that follows those bytes: below 0 for what is wrong with
+    it (PROBLEMS), else for want of room, or because the file is not in order.
+    """
+    n_contigs, done = get(cells, at.CONTIGS), 0
+    put(cells, at.STATUS, 0)
+    while done + 4 <= size:
+        record = data + done
+        length = 4 + read_int32(record, 0)
+        if not FIXED <= length <= at.LARGEST_RECORD:
+            put(cells, at.STATUS, at.BAD_SIZE)
+            return done
+        if done + length > size:
+            return done
+        problem = find_problem(record, length, n_contigs)
+        if problem:
+            put(cells, at.STATUS, problem)
+            return done
+        flag, mapq = read_uint16(record, FLAG), read_byte(record, MAPQ)
+        contig, position = read_int32(record, CONTIG), read_int32(record, POSITION)
+        if contig >= 0 and not is_in_order(cells, contig, position) and get(cells, at.IN_ORDER):
+            put(cells, at.STATUS, at.NOT_IN_ORDER)
+            return done
+        if is_short_of_room(cells, contig):
+            return done
+        reason = find_reason(cells, flag, mapq, contig, position)
+        purpose = at.KEPT * (reason < 0) | at.COMPARED * is_compared(cells, flag, mapq, contig, position)
+        if purpose:
+            end = position + count_reference_bases(record)
+            if is_mate(record, flag, contig):
+                if not pair_up(cells, record, flag, purpose, contig, position, end):
+                    put(cells, at.STATUS, at.MATES_FULL)
+                    return done
+            elif purpose & at.COMPARED and not flag & PAIRED:
+                note_copy(cells, contig, position, end, flag, flag)
+        if reason >= 0:
+            add(get(cells, at.AT_REASONS), reason, 1)
+        else:
+            count_kept(cells, flag, contig, position, end)
+        count_alignment(cells, flag, mapq, contig)
+        done += length
+    return done

@@ -1,0 +1,78 @@
+"""What one pass over a sample's files has to count, and what it yields."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from divvy_coverage.arrays import Integers
+from divvy_coverage.counting.bins import Bins
+from divvy_coverage.counting.definition import MITOCHONDRIA, Counting
+from divvy_coverage.counting.statistics import Tally
+from divvy_coverage.intervals.regions import Regions
+from divvy_coverage.intervals.start_sites import NO_START_SITES, StartSites
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to count.
+
+    Attributes
+    ----------
+    region_sets
+        Where to count.
+    counting
+        What one count is, and which alignments are kept.
+    blacklist
+        What overlaps one of these regions is not counted.
+    sites
+        Transcription start sites, for the profile of insertions around them.
+    peaks
+        The sample's own peaks, of which it is only counted how much overlaps any.
+    mitochondrial_contigs
+        Contigs that are not part of statistics about the genome of the nucleus.
+    bin_size
+        Width of the bins of the genome in which to count (bp); None for no bins.
+    """
+
+    region_sets: Sequence[Regions]
+    counting: Counting = field(default_factory=Counting)
+    blacklist: Regions | None = None
+    sites: StartSites = NO_START_SITES
+    peaks: Regions | None = None
+    mitochondrial_contigs: Sequence[str] = MITOCHONDRIA
+    bin_size: int | None = None
+
+
+@dataclass
+class Counted:
+    """What was counted.
+
+    Attributes
+    ----------
+    counts
+        For each region set, the counts of its regions in their order (int64).
+    in_regions
+        For each region set, how many of what was counted overlap at least one region (int64).
+    in_peaks
+        How many overlap at least one of the sample's own peaks; None without peaks.
+    tally
+        Statistics of the alignments.
+    bins
+        What was counted in bins of the genome, if that was asked for.
+    """
+
+    counts: list[Integers]
+    in_regions: Integers
+    in_peaks: int | None
+    tally: Tally
+    bins: Bins | None
+
+    def add(self, other: "Counted") -> None:
+        """Add what was counted in another file of the same sample."""
+        for ours, theirs in zip(self.counts, other.counts, strict=True):
+            ours += theirs
+        self.in_regions += other.in_regions
+        if self.in_peaks is not None and other.in_peaks is not None:
+            self.in_peaks += other.in_peaks
+        self.tally.add(other.tally)
+        if self.bins and other.bins:
+            self.bins.add(other.bins)

@@ -1,0 +1,97 @@
+"""The files of samples: whether alignments are whole and of a kind that can be counted, and whether peaks fit them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from divvy_coverage.alignments.fingerprints import get_stamp
+from divvy_coverage.alignments.headers import Header
+from divvy_coverage.errors import OutputError, UserError
+from divvy_coverage.files import write_if_changed
+from divvy_coverage.intervals.contigs import find_no_contig
+from divvy_coverage.intervals.regions import read_regions
+from divvy_coverage.preflight.header_cache import HeaderCache, map_in_threads
+from divvy_coverage.problems import Problem
+from divvy_coverage.samples import Sample
+
+
+@dataclass(frozen=True)
+class AlignedSample:
+    """A sample and the headers of its alignment files, in the same order."""
+
+    sample: Sample
+    headers: Sequence[Header]
+
+
+def check_alignment_files(samples: Sequence[Sample], cache: Path) -> tuple[list[AlignedSample], list[Problem]]:
+    """Look at the alignment files of all samples, of which the file `cache` remembers those that did not change.
+
+    Returns the samples whose files are all sound, with their headers, and the problems of the others.
+    """
+    sound, broken = HeaderCache(cache).examine(Path(path) for sample in samples for path in sample.files)
+    aligned, problems = [], []
+    for sample in samples:
+        paths = [Path(path) for path in sample.files]
+        texts = [broken[path] for path in paths if path in broken]
+        problems += [Problem(sample.name, sample.row, "alignment files", "error", text) for text in texts]
+        if not texts:
+            aligned.append(AlignedSample(sample, [sound[path] for path in paths]))
+    return aligned, problems
+
+
+def check_own_peaks(samples: Sequence[AlignedSample], cache: Path) -> list[Problem]:
+    """Return an error for each sample with a peak file that cannot be read, or has no contig of its alignments.
+
+    Of files that have not changed since, the file `cache` remembers the contigs.
+    """
+    peaks = [Path(path) for each in samples for path in each.sample.peaks or ()]
+    contigs, broken = _list_contigs_of_peaks(peaks, cache)
+    problems = []
+    for sample, headers in ((each.sample, each.headers) for each in samples):
+        paths = [Path(path) for path in sample.peaks or ()]
+        texts = [broken[path] for path in paths if path in broken]
+        found = [contig for path in paths for contig in contigs.get(path, ())]
+        for header in headers if found else ():
+            if misfit := find_no_contig(found, header.contigs, "peaks", "nothing would be in them"):
+                texts.append(f"{header.path}: {misfit}")
+        problems += [Problem(sample.name, sample.row, "peaks", "error", text) for text in texts]
+    return problems
+
+
+def _list_contigs_of_peaks(paths: Iterable[Path], cache: Path) -> tuple[dict[Path, list[str]], dict[Path, str]]:
+    """Return the contigs of the files that can be read, and what is wrong with the others."""
+    paths = list(dict.fromkeys(paths))
+    stamps = dict(zip(paths, map(list, map_in_threads(get_stamp, paths)), strict=True))
+    known = _load_contigs(cache)
+    sound = {path: known[str(path)][1] for path in paths if str(path) in known and known[str(path)][0] == stamps[path]}
+    changed = [path for path in paths if path not in sound]
+    broken: dict[Path, str] = {}
+    for path, found in zip(changed, map_in_threads(_read_contigs, changed), strict=True):
+        if isinstance(found, str):
+            broken[path] = found
+        else:
+            sound[path] = found
+    content = {str(path): [stamps[path], contigs] for path, contigs in sound.items()}
+    if content:
+        with suppress(OutputError):
+            write_if_changed(cache, json.dumps(content).encode())
+    return sound, broken
+
+
+def _read_contigs(path: Path) -> list[str] | str:
+    """Return the contigs of a file, or what is wrong with it."""
+    try:
+        return list(dict.fromkeys(read_regions(path).contigs))
+    except UserError as error:
+        return str(error)
+
+
+def _load_contigs(cache: Path) -> dict[str, tuple[list[int], list[str]]]:
+    """Return stamp and contigs by file; nothing if the cache is not there or damaged."""
+    try:
+        found = json.loads(cache.read_bytes())
+        return {name: (stamp, contigs) for name, (stamp, contigs) in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

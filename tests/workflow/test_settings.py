@@ -1,0 +1,93 @@
+"""What another configuration makes anew: what depends on it, and nothing else."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import MATRIX, refuse, snakemake, succeed, tiny_project, write_config
+
+pytestmark = pytest.mark.slow
+FORMATS = ["csv.gz", "h5ad"]
+REPORT = {"record_run": 1, "make_report": 1}  # of the configuration
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has run; its configuration may be changed, but is only planned with."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_project(folder)
+    configure(folder)
+    succeed(snakemake(folder, "--cores", "2"))
+    return folder
+
+
+def write_project(folder: Path) -> None:
+    tiny_project(folder)
+    (folder / "tss.bed").write_text("chr1\t50\t51\ta\t0\t+\n")
+
+
+def configure(folder: Path, **sections: dict[str, Any]) -> None:
+    write_config(
+        folder,
+        "samples.csv",
+        {"peaks": "regions.bed"},
+        **sections | {"matrix": {"formats": FORMATS} | sections.get("matrix", {})},
+    )
+
+
+def plan(folder: Path, *targets: str, **sections: dict[str, Any]) -> dict[str, int]:
+    """Return how many jobs of each rule are planned with other settings; matrices by their kind."""
+    configure(folder, **sections)
+    printed = succeed(snakemake(folder, *targets, "--cores", "2", "--dry-run"))
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", printed, re.MULTILINE)
+    kinds = [re.search("kind=(raw|norm)", block) for _, block in blocks]
+    names = [f"{rule} {kind[1]}" if kind else rule for (rule, _), kind in zip(blocks, kinds, strict=True)]
+    return {name: number for name, number in Counter(names).items() if name != "all"}
+
+
+def test_the_same_settings_plan_nothing(finished: Path) -> None:
+    assert plan(finished) == {}
+
+
+@pytest.mark.parametrize("method", ["cpm", "median_of_ratios", "tmm", "quantile"])
+def test_another_normalization_makes_nothing_anew_of_the_counts(finished: Path, method: str) -> None:
+    planned = plan(finished, matrix={"normalization": method})
+    assert planned == REPORT | {"compare_samples": 1, "collect_coverage norm": len(FORMATS)}
+
+
+def test_another_library_size_counts_nothing_again(finished: Path) -> None:
+    planned = plan(finished, matrix={"library_size": "regions"})
+    assert planned.keys() >= {"summarize_coverage", "compare_samples", "collect_coverage norm"}
+    assert "measure_coverage" not in planned
+
+
+def test_another_format_makes_its_files_and_no_others(finished: Path) -> None:
+    planned = plan(finished, matrix={"formats": [*FORMATS, "mtx.gz"]})
+    assert planned == REPORT | {"collect_coverage raw": 1, "collect_coverage norm": 1}
+
+
+def test_other_filters_make_all_anew(finished: Path) -> None:
+    matrices = {f"collect_coverage {kind}": len(FORMATS) for kind in ("raw", "norm")}
+    others = {"fix_counting": 1, "measure_coverage": 2, "summarize_coverage": 1, "compare_samples": 1}
+    assert plan(finished, counting={"min_mapq": 3}) == REPORT | matrices | others
+
+
+def test_a_shift_that_nothing_is_shifted_by_is_an_error(finished: Path) -> None:
+    configure(finished, counting={"shift": [0, 0]})
+    refuse(snakemake(finished, "--cores", "2", "--dry-run"), "counting.shift: moves insertions, but reads are counted")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings", [{"counting": {"unit": "insertions"}}, {"statistics": {"tss": "tss.bed"}}], ids=["insertions", "tss"]
+)
+def test_a_shift_of_what_is_counted_counts_again(tmp_path: Path, settings: dict[str, dict[str, Any]]) -> None:
+    write_project(tmp_path)
+    configure(tmp_path, **settings)
+    succeed(snakemake(tmp_path, MATRIX, "--cores", "2"))
+    assert plan(tmp_path, MATRIX, **settings) == {}
+    shifted = {**settings, "counting": settings.get("counting", {}) | {"shift": [0, 0]}}
+    assert plan(tmp_path, MATRIX, **shifted)["measure_coverage"] == 2

@@ -1,0 +1,97 @@
+# What the run is made of: put into the results by local jobs, which have Snakemake's lock. If it is not what is in the
+# results already, these jobs are forced (see `plan`).
+
+
+rule fix_samples:
+    """Write the table of samples, in which jobs find the files of each, and that of excluded samples, if any were."""
+    input:
+        plan=plan,
+    output:
+        in_results(names.SAMPLES),
+    log:
+        in_results("logs/fix_samples.log"),
+    localrule: True
+    conda:
+        "../envs/divvy-coverage.yaml"
+    resources:
+        plan=plan_folder,
+    params:
+        name=names.SAMPLES,
+        excluded=names.EXCLUDED,
+        results=results_folder,
+    shell:
+        "(cp {resources.plan:q}/{params.name} {output:q} && rm -f {params.results:q}/{params.excluded} &&"
+        " if [ -e {resources.plan:q}/{params.excluded} ]; then"
+        " cp {resources.plan:q}/{params.excluded} {params.results:q}; fi) 2> {log:q}"
+
+
+rule fix_counting:
+    """Write what is counted."""
+    input:
+        plan=plan,
+    output:
+        in_results(names.COUNTING),
+    log:
+        in_results("logs/fix_counting.log"),
+    localrule: True
+    conda:
+        "../envs/divvy-coverage.yaml"
+    resources:
+        plan=plan_folder,
+    params:
+        name=names.COUNTING,
+    shell:
+        "cp {resources.plan:q}/{params.name} {output:q} 2> {log:q}"
+
+
+rule fix_warnings:
+    """Write the table of warnings."""
+    input:
+        plan=plan,
+    output:
+        in_results(names.WARNINGS),
+    log:
+        in_results("logs/fix_warnings.log"),
+    localrule: True
+    conda:
+        "../envs/divvy-coverage.yaml"
+    resources:
+        plan=plan_folder,
+    params:
+        name=names.WARNINGS,
+    shell:
+        "cp {resources.plan:q}/{params.name} {output:q} 2> {log:q}"
+
+
+rule fix_regions:
+    """Write a region set."""
+    input:
+        plan=plan,
+    output:
+        in_results(names.REGIONS),
+    log:
+        in_results("logs/fix_regions/{region_set}.log"),
+    localrule: True
+    conda:
+        "../envs/divvy-coverage.yaml"
+    resources:
+        plan=plan_folder,
+    shell:
+        "cp {resources.plan:q}/regions/{wildcards.region_set}.bed {output:q} 2> {log:q}"
+
+
+rule fix_support:
+    """Write which samples support which region of a consensus."""
+    input:
+        plan=plan,
+    output:
+        in_results(names.SUPPORT),
+    log:
+        in_results("logs/fix_support/{region_set}.log"),
+    localrule: True
+    conda:
+        "../envs/divvy-coverage.yaml"
+    resources:
+        plan=plan_folder,
+    shell:
+        "cp {resources.plan:q}/regions/{wildcards.region_set}.support.parquet {output:q} 2> {log:q}"
