@@ -1,6 +1,6 @@
 # make run     the demo project, from nothing to matrix and report, through `snakemake --profile divvy`
 # make test    the tests, in minutes      make check   lint and types      make demo   only the demo project's files
-# make test-all   all tests: whole runs, real schedulers, R and a browser too, where these are installed
+# make test-slow   the other tests: whole runs, real schedulers, R and a browser, where these are installed
 # make readers   extra packages for the tests of matrix formats, MultiQC and SnapATAC2
 # make bench   counting compared with other tools on simulated reads
 # make bench-scale   collecting and normalizing cohorts of growing size
@@ -15,10 +15,10 @@ DEVELOPERS := $(VENV)/developers
 DEMO := demo/simulation.json
 SOURCES := scripts src tests executor benchmarks
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --durations 10
+PYTEST := $(BIN)/python -m pytest --dist loadgroup --durations 10 --numprocesses
 
 .DELETE_ON_ERROR:
-.PHONY: install demo run test test-all readers check bench bench-executors bench-scale preflight project lock clean
+.PHONY: install demo run test test-slow readers check bench bench-executors bench-scale preflight project lock clean
 
 install: $(INSTALLED)
 
@@ -48,10 +48,11 @@ run: $(INSTALLED) $(DEMO)
 	@echo "report:      $(CURDIR)/results/report.html"
 
 test: $(DEVELOPERS)
-	$(PYTEST) -m "not slow"
+	$(PYTEST) auto -m "not slow"
 
-test-all: test
-	$(PYTEST) -m slow
+# many of these wait for schedulers
+test-slow: $(DEVELOPERS)
+	$(PYTEST) 3 -m slow
 
 # what people open the results with or count with and our environment lacks: anndata, MultiQC, SnapATAC2
 readers: $(VENV)/readers/installed

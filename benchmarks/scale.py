@@ -88,14 +88,14 @@ FULL = Sizes(
     peer_regions={"default": (1000, 3000), "fast_and_unsafe": (10_000, 100_000)},
 )
 QUICK = Sizes(
-    samples=(10, 100),
-    samples_regions=10_000,
-    regions=(10_000, 100_000),
+    samples=(10, 20),
+    samples_regions=1000,
+    regions=(1000, 10_000),
     regions_samples=10,
     reads=(100_000, 200_000),
-    reads_regions=10_000,
-    peer_samples={"default": (2, 10), "fast_and_unsafe": (10, 100)},
-    peer_regions={"default": (3000,), "fast_and_unsafe": (10_000,)},
+    reads_regions=1000,
+    peer_samples={"default": (2,), "fast_and_unsafe": (10,)},
+    peer_regions={"default": (1000,), "fast_and_unsafe": (1000,)},
 )
 
 

@@ -1,11 +1,13 @@
 """A report in a real browser (Chromium), opened from a file and without a network."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+import pytest
 from selenium import webdriver
 from selenium.common.exceptions import NoAlertPresentException
 from selenium.webdriver.chrome.options import Options
@@ -21,6 +23,8 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 PATIENCE = 60  # seconds
+# a test that fails in CI runs once more; the summary names it (RERUN)
+twice = pytest.mark.flaky(reruns=1, condition=bool(os.environ.get("CI")))
 
 
 def unavailable() -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
 import shutil
@@ -23,7 +24,6 @@ slurmctld slurmd slurm-client munge slurm-wlm-basic-plugins slurmdbd slurm-wlm-m
 """.split()
 # what a daemon has that a machine's start-up begins; jobs of some schedulers inherit it
 DAEMON_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-NODES = ("n1", "n2")
 CGROUPS = Path("/sys/fs/cgroup")
 CONF = """\
 ClusterName=tests
@@ -139,7 +139,7 @@ class Daemons:
         self.root = root
         self.env = {**env, "PATH": search_path()}
         self._started: dict[str, subprocess.Popen[bytes]] = {}
-        self._claim_file = Path(tempfile.gettempdir(), f"{type(self).__name__}.lock")
+        self.place = 0  # which of those that run at the same time it is, from 1 on
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
@@ -165,7 +165,7 @@ class Daemons:
         self._started.clear()
         self._tidy_up()
         if self._lock is not None:
-            self._claim_file.write_text("")
+            os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = None
 
@@ -206,14 +206,21 @@ class Daemons:
         """Remove what is outside of the folder."""
 
     def _claim(self) -> None:
-        """Wait until no other of the kind runs here, for they would meet in cgroups; end what a killed one left."""
-        self._lock = os.open(self._claim_file, os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        left = self._claim_file.read_text()
-        if left:
+        """Take the first place that no other of the kind has, and end what a killed one left there."""
+        for place in itertools.count(1):
+            claim = Path(tempfile.gettempdir(), f"{type(self).__name__}.{place}.lock")
+            lock = os.open(claim, os.O_CREAT | os.O_RDWR, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+            else:
+                break
+        self.place, self._lock = place, lock
+        if left := claim.read_text():
             kill(lambda: all_of(Path(left)))
             self._tidy_up()
-        self._claim_file.write_text(str(self.root))
+        claim.write_text(str(self.root))
 
     def _spawn(self, name: str, *command: str) -> None:
         program = shutil.which(command[0], path=search_path()) or command[0]
@@ -249,8 +256,13 @@ class OneHostSlurm(Daemons):
         super().__init__(root, {"SLURM_CONF": str(root / "slurm.conf")})
         self.limits = limits or ("cgroup" if can_limit_by_cgroup() else "linuxproc")
         self._controller_port, self._accounting_port, self._database_port, *self._node_ports = free_ports(
-            3 + len(NODES)
+            3 + len(self.nodes)
         )
+
+    @property
+    def nodes(self) -> tuple[str, str]:
+        """Their names, which are those of cgroups too: no other Slurm on this machine has the same."""
+        return f"n{2 * self.place - 1}", f"n{2 * self.place}"
 
     def start(self) -> None:
         self._claim()
@@ -265,7 +277,7 @@ class OneHostSlurm(Daemons):
             self.limits = "linuxproc"
             self._write_conf()
             self.stop_controller()
-            for node in NODES:
+            for node in self.nodes:
                 self.kill_node(node)
             self._start_cluster()
 
@@ -341,19 +353,21 @@ class OneHostSlurm(Daemons):
         self._wait(lambda: known.search(self.run(*asked)), f"MaxSubmitJobs={jobs}")
 
     def _tidy_up(self) -> None:
-        for node in NODES:
+        for node in self.nodes:
             remove_cgroups(f"slurm_{node}")
 
     def _start_cluster(self) -> bool:
         """Return whether all nodes work; False if they refuse to limit by cgroups."""
         self._spawn("slurmctld", "slurmctld", "-D")
-        for node in NODES:
+        for node in self.nodes:
             self._spawn(node, "slurmd", "-D", "-N", node)
 
         def died() -> bool:
-            return self.limits == "cgroup" and any(self._started[node].poll() is not None for node in NODES)
+            return self.limits == "cgroup" and any(self._started[node].poll() is not None for node in self.nodes)
 
-        self._wait(lambda: died() or all(self.node_state(node) == "idle" for node in NODES), "slurmctld and slurmd")
+        self._wait(
+            lambda: died() or all(self.node_state(node) == "idle" for node in self.nodes), "slurmctld and slurmd"
+        )
         return not died()
 
     def _write_conf(self) -> None:
@@ -364,7 +378,7 @@ class OneHostSlurm(Daemons):
         address = address or "127.0.0.1"
         nodes = [
             f"NodeName={node} NodeHostname={node} NodeAddr={address} Port={port}"
-            for node, port in zip(NODES, self._node_ports, strict=True)
+            for node, port in zip(self.nodes, self._node_ports, strict=True)
         ]
         text = CONF.format(
             root=self.root,
@@ -373,7 +387,7 @@ class OneHostSlurm(Daemons):
             controller_port=self._controller_port,
             limits=LIMITS[self.limits],
             nodes="\n".join(nodes),
-            names=",".join(NODES),
+            names=",".join(self.nodes),
             **ports,
         )
         (self.root / "slurm.conf").write_text(text)

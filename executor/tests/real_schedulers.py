@@ -1,9 +1,10 @@
-"""Real schedulers as fixtures, one server of each kind per session.
+"""Real schedulers as fixtures, one server of each kind per process.
 
 This is a plugin of pytest, which the conftests load, because fixtures of a conftest belong to its folder: two folders of
 tests would start two servers.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,20 @@ from one_host_sge import OneHostGridEngine
 from one_host_slurm import OneHostSlurm
 from overlaps import describe_overlaps
 from plugin_helpers import need, wait_until
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of a file that use a scheduler share a process, and with it a server.
+
+    Those that fail in CI run once more; the summary names them (RERUN).
+    """
+    for item in items:
+        groups = {mark.args[0] for mark in item.iter_markers("xdist_group") if mark.args}
+        if groups & {"slurm", "grid_engine"}:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            if os.environ.get("CI"):
+                item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")

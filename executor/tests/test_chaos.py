@@ -10,18 +10,18 @@ from chaos_run import Outages, Run
 from chaos_workflow import Job, Note, find_wrong_outputs, find_wrong_starts, make_jobs
 from one_host_slurm import OneHostSlurm
 
-SEEDS = range(10)
+SEEDS = (3, 4)  # with every kind of fault; the tool runs as many as are asked for
 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("slurm")
-def test_ten_workflows_come_through(slurm: OneHostSlurm, tmp_path: Path) -> None:
+def test_workflows_come_through(slurm: OneHostSlurm, tmp_path: Path) -> None:
     results = list(chaos.run_seeds(slurm, SEEDS, 4, tmp_path, outage=(5, 15)))
     assert sorted(result.seed for result in results) == list(SEEDS)
     assert not [result for result in results if result.problems], "\n".join(map(str, results))
 
 
-def test_every_kind_of_fault_happens_in_the_ten_and_some_while_others_last() -> None:
+def test_every_kind_of_fault_happens_in_these_and_some_while_others_last() -> None:
     schedules = []
     for seed in SEEDS:
         chance = random.Random(seed)

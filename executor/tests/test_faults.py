@@ -267,15 +267,16 @@ def test_the_time_limit_alone_and_in_a_pack(cluster: Cluster, tmp_path: Path) ->
 
 @on_slurm
 def test_a_node_dies(cluster: Cluster, slurm: OneHostSlurm, tmp_path: Path) -> None:
-    config = cluster.config(tmp_path, "sbatch --no-requeue -w n2")
+    node = slurm.nodes[1]
+    config = cluster.config(tmp_path, f"sbatch --no-requeue -w {node}")
     workflow(tmp_path, shell(STARTS, "sleep 300", "touch {output}"))
     process = cluster.start(tmp_path, config=config)
     wait_until(lambda: starts(tmp_path))
-    slurm.kill_node("n2")
+    slurm.kill_node(node)
     try:
         status, said = finish(process)
     finally:
-        slurm.start_node("n2")
+        slurm.start_node(node)
     assert status == 1
     assert "ended without an exit status (slurm: NODE_FAIL" in said
 

@@ -1,4 +1,7 @@
-"""Schedulers that are full, away, slow or unreliable, on real ones: jobs wait for them, and none runs twice."""
+"""Schedulers that are full, away, slow or unreliable, on real ones: jobs wait for them, and none runs twice.
+
+How they say that they are full or away, or refuse a job, differs between them, and is tried on each; the rest on Slurm.
+"""
 
 import random
 import re
@@ -55,14 +58,12 @@ def test_a_limit_on_the_number_of_jobs_is_kept_without_asking_all_the_time(clust
 
 
 def fill(cluster: Cluster, jobs: int) -> None:
-    """Let jobs that are none of the run's wait in the queue."""
-    hold = (
-        ["sbatch", "--hold", "--output=/dev/null", "--wrap"] if cluster.package == "slurm" else "qsub -h -b y".split()
-    )
+    """Let jobs that are none of the run's wait in Slurm's queue."""
     for _ in range(jobs):
-        assert cluster.tell(*hold, "true")
+        assert cluster.tell("sbatch", "--hold", "--output=/dev/null", "--wrap", "true")
 
 
+@on_slurm
 def test_a_queue_that_other_jobs_fill_is_waited_for(cluster: Cluster, tmp_path: Path) -> None:
     """For longer than the tries that an unknown error gets."""
     path = intercept(tmp_path, cluster.submit, 'real "$@"')
@@ -81,6 +82,7 @@ def test_a_queue_that_other_jobs_fill_is_waited_for(cluster: Cluster, tmp_path: 
     assert len(exit_statuses(tmp_path, cluster.submit)) < 10, "asked all the time"
 
 
+@on_slurm
 def test_a_queue_that_stays_full_is_given_up_after_the_time_that_was_asked_for(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -113,6 +115,7 @@ def test_the_controller_is_away_in_the_middle_of_submitting(cluster: Cluster, tm
     assert 1 <= failed <= AT_ONCE + 4, "those under way together, then one probe at a time, less and less often"
 
 
+@on_slurm
 def test_the_controller_is_away_when_nothing_of_the_run_is_in_the_queue(cluster: Cluster, tmp_path: Path) -> None:
     """The second job is ready when the first has ended, without the scheduler."""
     rules = "    input: lambda wildcards: '0.txt' if wildcards.n == '1' else []\n"
@@ -181,6 +184,7 @@ def test_what_the_scheduler_will_never_take_is_tried_once_and_fails_alone(cluste
 # --- slow
 
 
+@on_slurm
 def test_a_query_that_hangs_holds_nothing_up(cluster: Cluster, tmp_path: Path) -> None:
     path = intercept(tmp_path, cluster.query, "exec sleep 60")
     workflow(tmp_path, SMALL + shell(STARTS, "sleep 3", "touch {output}"), range(20))
@@ -193,6 +197,7 @@ def test_a_query_that_hangs_holds_nothing_up(cluster: Cluster, tmp_path: Path) -
     assert seconds < 180, "each query took a minute"
 
 
+@on_slurm
 def test_a_query_that_hangs_does_not_keep_a_run_from_being_stopped(cluster: Cluster, tmp_path: Path) -> None:
     path = intercept(tmp_path, cluster.query, "exec sleep 60")
     workflow(tmp_path, SMALL + shell(STARTS, "sleep 300", "touch {output}"), range(5))
@@ -209,6 +214,7 @@ def test_a_query_that_hangs_does_not_keep_a_run_from_being_stopped(cluster: Clus
 # --- deaf
 
 
+@on_slurm
 def test_jobs_that_could_not_be_canceled_are_named_and_known_to_the_next_run(cluster: Cluster, tmp_path: Path) -> None:
     path = intercept(tmp_path, cluster.cancel, "echo 'error: Kill job error: Access denied' >&2; exit 1")
     workflow(tmp_path, SMALL + WAITING, range(6))

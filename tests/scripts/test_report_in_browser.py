@@ -10,7 +10,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-from browser import Page, check_report, opened
+from browser import Page, check_report, opened, twice
 from helpers import succeed
 from report_results import (
     EXCLUDED,
@@ -23,7 +23,7 @@ from report_results import (
     write_results,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), twice]
 
 POINTS = "#pca-peak_set .mark-symbol.role-mark path"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from browser import check_report, opened
+from browser import check_report, opened, twice
 from helpers import snakemake, succeed, write_config, write_sheet
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reports")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reports"), twice]
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -163,14 +163,6 @@ def test_touched_regions_run_nothing_and_changed_ones_everything(project: Path) 
 
 
 @pytest.mark.slow
-def test_other_filters_count_again(project: Path) -> None:
-    succeed(snakemake(project, MATRIX, "--cores", "2"))
-    write_config(project, "samples.csv", {"peaks": "regions.bed"}, counting={"min_mapq": 61})
-    assert jobs(succeed(snakemake(project, MATRIX, "--cores", "2"))) == 2
-    assert read_matrix(project / MATRIX)[2].max() == 0
-
-
-@pytest.mark.slow
 def test_a_sample_of_several_files_is_one_column(project: Path) -> None:
     (project / "pep.yaml").write_text("pep_version: 2.1.0\nsample_table: pep.csv\nsubsample_table: parts.csv\n")
     (project / "bam" / "c.bam").write_bytes((project / "bam" / "a.bam").read_bytes())

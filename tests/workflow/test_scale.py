@@ -1,5 +1,6 @@
-"""A cohort of a thousand samples: how many jobs it takes, and how often each file is read."""
+"""A cohort of many samples: how many jobs it takes, and how often each file is read."""
 
+import os
 import re
 from pathlib import Path
 from unittest.mock import patch
@@ -10,7 +11,7 @@ from divvy_coverage.counting.engines import threads
 from helpers import READS_OPTIONS, script, snakemake, succeed, write_bam, write_config, write_sheet
 
 SETS = ("a", "b", "c")
-SAMPLES = 1000
+SAMPLES = int(os.environ.get("DIVVY_COVERAGE_SAMPLES", "100"))
 
 
 def write_project(folder: Path, samples: int, sets: tuple[str, ...] = SETS) -> None:
@@ -34,7 +35,7 @@ def plan(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_thousand_samples_are_a_thousand_jobs_and_each_file_is_read_once(tmp_path: Path) -> None:
+def test_each_sample_is_a_job_and_each_file_is_read_once(tmp_path: Path) -> None:
     for number in range(SAMPLES):
         write_sample(tmp_path, number)
     write_project(tmp_path, SAMPLES)

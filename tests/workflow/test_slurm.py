@@ -10,6 +10,7 @@ from one_host_slurm import OneHostSlurm
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
 SLURM = ["--profile", "divvy", "--divvy-compute-package", "slurm"]
+MATRICES = [f"results/matrix/peak_set.matrix_{kind}.csv.gz" for kind in ("raw", "norm")]
 
 
 def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm, demo: Path, tmp_path: Path) -> None:
@@ -20,10 +21,10 @@ def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm
         folder = tmp_path / name
         write_config(folder, demo / "project_config.yaml", {"peak_set": demo / "regions.bed"})
         link_profile(folder)
-    succeed(snakemake(tmp_path / "serial", "--cores", "2"))
+    succeed(snakemake(tmp_path / "serial", *MATRICES, "--cores", "2"))
 
     options = ["--set-resources", "measure_coverage:partition=longq", "measure_coverage:mem_mb=300"]
-    said = succeed(snakemake(tmp_path / "slurm", *SLURM, *options, SLURM_CONF=slurm.env["SLURM_CONF"]))
+    said = succeed(snakemake(tmp_path / "slurm", *MATRICES, *SLURM, *options, SLURM_CONF=slurm.env["SLURM_CONF"]))
     jobs = [line.split(" ", 1) for line in slurm.run(*listed).splitlines() if line not in earlier]
     seen = [job for _, job in jobs if job.startswith("measure_coverage.")]
     assert seen
@@ -37,6 +38,5 @@ def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm
     assert "partition" not in summarize.read_text()
     assert "PARTITION" not in said  # which most rules do not set, and may do without
     for name in ("serial", "slurm"):
-        matrix = tmp_path / name / "results" / "matrix"
-        matrices[name] = [(matrix / f"peak_set.matrix_{kind}.csv.gz").read_bytes() for kind in ("raw", "norm")]
+        matrices[name] = [(tmp_path / name / matrix).read_bytes() for matrix in MATRICES]
     assert matrices["serial"] == matrices["slurm"]
