@@ -24,6 +24,7 @@ slurmctld slurmd slurm-client munge slurm-wlm-basic-plugins slurmdbd slurm-wlm-m
 """.split()
 # what a daemon has that a machine's start-up begins; jobs of some schedulers inherit it
 DAEMON_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+NODES = 2
 CGROUPS = Path("/sys/fs/cgroup")
 CONF = """\
 ClusterName=tests
@@ -255,14 +256,12 @@ class OneHostSlurm(Daemons):
     def __init__(self, root: Path, limits: str = "") -> None:
         super().__init__(root, {"SLURM_CONF": str(root / "slurm.conf")})
         self.limits = limits or ("cgroup" if can_limit_by_cgroup() else "linuxproc")
-        self._controller_port, self._accounting_port, self._database_port, *self._node_ports = free_ports(
-            3 + len(self.nodes)
-        )
+        self._controller_port, self._accounting_port, self._database_port, *self._node_ports = free_ports(3 + NODES)
 
     @property
-    def nodes(self) -> tuple[str, str]:
-        """Their names, which are those of cgroups too: no other Slurm on this machine has the same."""
-        return f"n{2 * self.place - 1}", f"n{2 * self.place}"
+    def nodes(self) -> list[str]:
+        """Names, known once it has a place; they are those of cgroups too, so no other Slurm here has the same."""
+        return [f"n{NODES * (self.place - 1) + number}" for number in range(1, NODES + 1)]
 
     def start(self) -> None:
         self._claim()
