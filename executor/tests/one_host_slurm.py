@@ -407,8 +407,9 @@ class OneHostSlurm(Daemons):
         self._wait((self.root / "munge.sock").exists, "munged")
 
     def _start_database(self) -> None:
-        folder = self.root / "database"
-        common = ["--no-defaults", "--user=root", f"--datadir={folder}"]
+        folder, temporary = self.root / "database", self.root / "database.tmp"
+        temporary.mkdir()  # its own: a server that starts removes the temporary tables that it finds, of others too
+        common = ["--no-defaults", "--user=root", f"--datadir={folder}", f"--tmpdir={temporary}"]
         fast = ["--innodb-flush-log-at-trx-commit=0", "--innodb-lock-wait-timeout=900", "--innodb-buffer-pool-size=64M"]
         install = ["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
         self._succeed(*install, "--skip-name-resolve")
