@@ -135,8 +135,8 @@ def write_sheet(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 def resolve_sheet(pep: Path, *options: Any, **names: str) -> list[Any]:
     """Return the samples of a PEP; UserError with all errors if there are any."""
     from divvy_coverage.errors import UserError
-    from divvy_coverage.preflight.sheet import read_sheet
     from divvy_coverage.problems import list_by_kind, select_errors
+    from divvy_coverage.sheets.sheet import read_sheet
 
     samples, problems = read_sheet(pep, *options, **names)
     if errors := select_errors(problems):

@@ -17,7 +17,7 @@ class Problem:
     """Something wrong with one sample or, without a name and a row, with several or with what they share."""
 
     sample: str  # its name as the sheet has it; "" if the problem is not of a single sample
-    row: int | None  # of the sample in the sheet, from 1, the header not counted; None if not known
+    row: int | None  # of the sample in the sheet, from 1, in lines below the header; None if not known
     kind: str  # the group that messages list it in: "paths", "genome" …
     severity: Literal["error", "warning"]
     text: str  # what was expected, what was found, and what to do

@@ -17,7 +17,7 @@ from divvy_coverage.files import check_regular, write_table_if_changed
 from divvy_coverage.naming import check_name
 
 NAME, FILES, PEAKS = "sample_name", "bam", "peaks"  # the first columns of the table
-LINE_BREAK = re.compile(r"[\r\n]+")
+SEPARATOR = re.compile(r"[\t\r\n]+")  # of the table: no value holds one
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Sample:
     attributes
         The values of each other attribute, in the order of the sheet.
     row
-        Its row in the sheet, from 1, the header not counted; None if not known, as the table does not keep it.
+        Its row in the sheet, from 1, in lines below the header; None if not known, as the table does not keep it.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Sample:
 
 
 def write_samples(samples: Sequence[Sample], path: Path) -> None:
-    """Write the table, only if its content changed. Line breaks within a value become blanks."""
+    """Write the table, only if its content changed. Tabs and line breaks within a value become blanks."""
     rows = [sample.get_columns() for sample in samples]
     columns = list(dict.fromkeys(column for row in rows for column in row))
     cells = [
-        ["\n".join(LINE_BREAK.sub(" ", value) for value in row.get(column, [])) for column in columns] for row in rows
+        ["\n".join(SEPARATOR.sub(" ", value) for value in row.get(column, [])) for column in columns] for row in rows
     ]
     write_table_if_changed(path, [columns, *cells])
 
@@ -66,13 +66,13 @@ def read_samples(path: Path) -> list[Sample]:
     Raises
     ------
     UserError
-        For a file that cannot be read, that lacks this column, or with a row that is longer than the header or has no
-        valid name.
+        For a file that cannot be read, that lacks this column, or with a row that is longer than the header, has no
+        valid name, or a quote that is not closed or joins fields.
     """
     check_regular(path, "a table")
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file, delimiter="\t")
+            reader = csv.reader(file, delimiter="\t", strict=True)
             columns = next(reader, [])
             if NAME not in columns:
                 raise UserError(f"{path}: expected a column {NAME}, found {', '.join(columns) or 'an empty file'}")
@@ -84,6 +84,8 @@ def read_samples(path: Path) -> list[Sample]:
 def _read_row(columns: Sequence[str], cells: Sequence[str], place: str) -> Sample:
     if len(cells) > len(columns):
         raise UserError(f"{place}: expected {len(columns)} fields as in the header, found {len(cells)}")
+    if joined := [cell for cell in cells if "\t" in cell]:
+        raise UserError(f"{place}: a quote around several fields: {joined[0][:60]!r}; remove it")
     row = {column: cell.split("\n") if cell else [] for column, cell in zip_longest(columns, cells, fillvalue="")}
     name = "\n".join(row.pop(NAME))
     check_name(name, place)

@@ -9,8 +9,8 @@ import pytest
 
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import read_regions
-from divvy_coverage.preflight.pep import read_pep
 from divvy_coverage.samples import read_samples
+from divvy_coverage.sheets.pep import read_pep
 from helpers import command, refuse, write_bam
 
 SECONDS = 30  # far more than a refusal takes

@@ -22,9 +22,9 @@ from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.preflight.genomes import check_genomes, check_regions
 from divvy_coverage.preflight.region_sets import build_region_set
 from divvy_coverage.preflight.sample_files import AlignedSample, check_alignment_files, check_own_peaks
-from divvy_coverage.preflight.sheet import read_sheet
 from divvy_coverage.problems import Problem, list_by_kind, select_errors, select_warnings, write_problems
 from divvy_coverage.samples import Sample, write_samples
+from divvy_coverage.sheets.sheet import read_sheet
 
 HEADERS, PEAKS = "headers.json", "peaks.json"  # in the cache
 

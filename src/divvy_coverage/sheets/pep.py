@@ -2,15 +2,13 @@
 
 peppy reads the project configuration (imports, amendments) and the tables, and adds attributes. Left alone it merges
 rows of the same name, takes a part of a word for the word in `imply`, passes over misspelt sections and imports that
-are not there, cuts long rows, and needs time quadratic in the samples for a subsample table.
+are not there, drops attributes that begin with `_`, and needs time quadratic in the samples for a subsample table.
 """
 
-import csv
 import logging
 import os
 import textwrap
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -19,23 +17,24 @@ from typing import Any
 
 from peppy import Project
 from peppy import Sample as PeppySample
-from peppy.const import PROJECT_MODIFIERS, SAMPLE_MODIFIERS, SUBSAMPLE_DF_KEY
+from peppy.const import PRJ_REF, PROJECT_MODIFIERS, SAMPLE_MODIFIERS
 from peppy.exceptions import PeppyError
 
 from divvy_coverage.errors import UserError, listing
-from divvy_coverage.preflight.pep_configs import check_configs
+from divvy_coverage.sheets.pep_configs import check_configs
+from divvy_coverage.sheets.tables import Table, read_table
 
-TABLES = {".csv": ",", ".tsv": "\t"}
-SEPARATED = "a .csv is separated by commas, a .tsv by tabs"
+CONFIGURATIONS = (".yaml", ".yml")
+PEPPYS_OWN = (PRJ_REF, "_derived_cols_done", "_attributes")  # keys of its samples that are no attributes
 
 
 @dataclass(frozen=True)
 class Row:
     """A row of the sample table with all that the PEP adds to it."""
 
-    number: int  # from 1, the header not counted
+    number: int  # from 1, in lines below the header
     name: str
-    attributes: dict[str, list[str]]  # without the name
+    attributes: dict[str, list[str]]  # without the name; no value has blanks around it
     unfilled: dict[str, str]  # derived attribute -> why it is as it was
 
 
@@ -46,25 +45,25 @@ class Sheet:
     rows: list[Row]
     name_column: str
     folder: Path  # relative paths start here
-    strangers: list[str]  # names in the subsample tables that the sample table lacks
+    notes: list[str]  # what of the tables is not used
 
 
 def read_pep(pep: Path, amendments: Sequence[str] = ()) -> Sheet:
     """Resolve a PEP, or a plain sample table. Raises UserError if it cannot be used as a whole."""
     _check_pep(pep, amendments)
     with _collect_messages(pep) as said:
-        project = Project(os.path.abspath(pep), amendments=list(amendments) or None, defer_samples_creation=True)
+        config = os.path.abspath(pep) if pep.suffix.lower() in CONFIGURATIONS else None
+        project = Project(config, amendments=list(amendments) or None, defer_samples_creation=True)
         problems = [message for message in said if not message.startswith("Config file does not have version")]
     if problems:
         raise UserError(f"{pep}: cannot be read as a PEP:{listing(problems)}")
     folder = Path(os.path.realpath(pep)).parent if pep.is_symlink() else pep.parent  # as peppy does
     project.st_index = project.config.get("sample_table_index") or "sample_name"  # imports and amendments included
     with _collect_messages(pep):
-        for table in _get_tables(pep, project.config):
-            _check_table(Path(table))
+        tables = [read_table(path) for path in _get_tables(pep, project.config)]
         _tidy_modifiers(pep, project.config)
         with chdir(folder):  # patterns of derived paths start in the folder, too
-            return _build_sheet(project, pep, folder)
+            return _build_sheet(project, pep, tables, folder)
 
 
 @contextmanager
@@ -97,10 +96,10 @@ def _check_pep(pep: Path, amendments: Sequence[str]) -> None:
     if not pep.is_file():
         what = "a folder" if pep.is_dir() else "a pipe or a device" if pep.exists() else "no such file"
         raise UserError(f"{pep}: {what}; set `pep` in the configuration to a PEP (YAML) or a sample sheet (CSV, TSV)")
-    if pep.suffix.lower() in TABLES and amendments:
-        raise UserError(f"{pep}: a plain table has no amendments, found {', '.join(amendments)}; give a PEP (YAML)")
-    if pep.suffix.lower() not in (".yaml", ".yml"):
-        return  # peppy names the suffixes that it knows
+    if pep.suffix.lower() not in CONFIGURATIONS:
+        if amendments:
+            raise UserError(f"{pep}: a plain table has no amendments, found {', '.join(amendments)}; give a PEP (YAML)")
+        return
     config = check_configs(pep)
     if not isinstance(config, dict):
         found = "a list" if isinstance(config, list) else "nothing" if config is None else "a single value"
@@ -124,7 +123,7 @@ def _check_keys(pep: Path, section: str, value: Any, valid: Sequence[str]) -> No
 
 def _get_tables(pep: Path, config: Mapping[str, Any]) -> list[str]:
     """Return the paths of the sample table and of the subsample tables."""
-    if pep.suffix.lower() in TABLES:
+    if pep.suffix.lower() not in CONFIGURATIONS:
         return [str(pep)]
     if not config.get("sample_table"):
         old = isinstance(config.get("metadata"), dict)
@@ -133,28 +132,10 @@ def _get_tables(pep: Path, config: Mapping[str, Any]) -> list[str]:
             f"{pep}: no sample_table ({hint}); a PEP has pep_version: 2.1.0 and sample_table: <file> at its top level"
         )
     subsamples = config.get("subsample_table") or []
-    return [config["sample_table"], *(subsamples if isinstance(subsamples, list) else [subsamples])]
-
-
-def _check_table(path: Path) -> None:
-    """Refuse what pandas would cut or rename: rows that are longer than the header, and columns of the same name."""
-    if path.suffix not in TABLES or "://" in str(path):
-        return
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter=TABLES[path.suffix])
-            header = next((row for row in reader if row), [])
-            long = [f"line {reader.line_num}: {row}" for row in reader if any(row[len(header) :])]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: is not a plain table in UTF-8; save it as one ({error})") from error
-    if not header:
-        raise UserError(f"{path}: is empty; the first line has to name the columns")
-    if twice := [f"{name!r}" for name, count in Counter(header).items() if count > 1 and name]:
-        raise UserError(f"{path}: several columns are called {', '.join(twice)}; rename or remove all but one")
-    if long:
-        raise UserError(f"{path}: more fields than the header has columns ({len(header)}):{listing(long)}")
+    tables = [config["sample_table"], *(subsamples if isinstance(subsamples, list) else [subsamples])]
+    if odd := [table for table in tables if not isinstance(table, str)]:
+        raise UserError(f"{pep}: sample_table and subsample_table: expected the path of a table, found {odd[0]!r}")
+    return tables
 
 
 def _tidy_modifiers(pep: Path, config: dict[str, Any]) -> None:
@@ -187,12 +168,14 @@ def _get_words(pep: Path, key: str, value: Any) -> list[str]:
     return [str(v) for v in values]
 
 
-def _build_sheet(project: Any, pep: Path, folder: Path) -> Sheet:
-    """Read the tables, and add the attributes in peppy's order."""
-    numbered = [(n, s) for n, s in enumerate(project.load_samples(), start=1) if any(_get_attributes(s).values())]
-    if not numbered:
+def _build_sheet(project: Any, pep: Path, tables: Sequence[Table], folder: Path) -> Sheet:
+    """Make samples of the rows of the first table, and add the attributes in peppy's order."""
+    table, *subsample_tables = tables
+    if taken := [column for each in tables for column in each.columns if column in PEPPYS_OWN]:
+        raise UserError(f"{pep}: a column must not be called {taken[0]!r}, which peppy uses itself; rename it")
+    if not table.rows:
         raise UserError(f"{pep}: expected at least one sample, found none; the sample table holds no rows")
-    numbers, samples = zip(*numbered, strict=True)
+    samples = [PeppySample(cells, prj=project) for _, cells in table.rows]
     project.add_samples(samples)
     project.attr_remove()
     project.attr_constants()
@@ -205,23 +188,24 @@ def _build_sheet(project: Any, pep: Path, folder: Path) -> Sheet:
     for sample in samples if name in attributes else ():
         _derive(sample, [name], sources)
     _check_names(pep, samples, name)
-    strangers = _merge_subsamples(pep, samples, project[SUBSAMPLE_DF_KEY] or [], name)
+    notes = [note for each in tables for note in each.notes]
+    notes += [note for each in subsample_tables for note in _merge_subsamples(samples, each, name)]
     unfilled = [_derive(sample, [a for a in attributes if a != name], sources) for sample in samples]
     rows = []
-    for number, sample, problems in zip(numbers, samples, unfilled, strict=True):
+    for (number, _), sample, problems in zip(table.rows, samples, unfilled, strict=True):
         values = _get_attributes(sample)
         rows.append(Row(number, " ".join(values.pop(name, [])), values, problems))
-    return Sheet(rows, name, folder, strangers)
+    return Sheet(rows, name, folder, notes)
 
 
 def _get_attributes(sample: Any) -> dict[str, list[str]]:
-    return {str(key): _get_values(value) for key, value in sample.items() if not str(key).startswith("_")}
+    return {str(key): _get_values(value) for key, value in sample.items() if key not in PEPPYS_OWN}
 
 
 def _get_values(value: Any) -> list[str]:
-    """Return the values of an attribute, without those that are empty, which may be None, NaN or blanks."""
+    """Return the values of an attribute without blanks around them, and without those that are empty."""
     values = value if isinstance(value, list) else [value]
-    return [text for v in values if v is not None and v == v and (text := str(v)).strip()]
+    return [text for v in values if v is not None and (text := str(v).strip())]
 
 
 def _check_names(pep: Path, samples: Sequence[Any], name: str) -> None:
@@ -229,30 +213,28 @@ def _check_names(pep: Path, samples: Sequence[Any], name: str) -> None:
         return
     columns = ", ".join(repr(column) for column in _get_attributes(samples[0]))
     raise UserError(
-        f"{pep}: no column {name!r}, which has to hold the names of the samples; found: {columns} ({SEPARATED};"
-        " sample_table_index in the PEP names another column)"
+        f"{pep}: no column {name!r}, which has to hold the names of the samples; found: {columns}"
+        " (sample_table_index in the PEP names another column)"
     )
 
 
-def _merge_subsamples(pep: Path, samples: Sequence[Any], tables: Sequence[Any], name: str) -> list[str]:
-    """Give samples the values of their rows in the subsample tables; return the names that no sample has."""
-    names = {sample.get(name) for sample in samples}
-    strangers: dict[str, None] = {}
-    for table in tables:
-        if name not in table.columns:
-            columns = ", ".join(repr(column) for column in table.columns)
-            raise UserError(f"{pep}: a subsample table has no column {name!r}; found: {columns} ({SEPARATED})")
-        rows: dict[str, list[dict[str, str]]] = {}
-        for number, record in enumerate(table.to_dict("records")):
-            filled = {key: value for key, value in record.items() if _get_values(value)}
-            if filled:
-                rows.setdefault(filled.pop(name, ""), []).append({"subsample_name": str(number)} | filled)
-        strangers |= dict.fromkeys(key for key in rows if key not in names)
-        for sample in samples:
-            own = rows.get(sample.get(name), [])
-            for key in dict.fromkeys(key for row in own for key in row):
-                sample[key] = [row[key] for row in own if key in row]
-    return list(strangers)
+def _merge_subsamples(samples: Sequence[Any], table: Table, name: str) -> list[str]:
+    """Give samples the values of their rows in a subsample table; return what is wrong with names in it."""
+    if name not in table.columns:
+        columns = ", ".join(map(repr, table.columns))
+        raise UserError(f"{table.path}: a subsample table has to have the column {name!r}; found: {columns}")
+    rows: dict[str, list[dict[str, str]]] = {}
+    for number, cells in enumerate(cells for _, cells in table.rows):
+        filled = {key: cell for key, cell in cells.items() if cell}
+        rows.setdefault(filled.pop(name, ""), []).append({"subsample_name": str(number)} | filled)
+    for sample in samples:
+        own = rows.pop(sample.get(name), [])
+        for key in dict.fromkeys(key for row in own for key in row):
+            sample[key] = [row[key] for row in own if key in row]
+    if not rows:
+        return []
+    some = ", ".join(map(repr, [*rows][:10])) + (", …" if len(rows) > 10 else "")
+    return [f"{table.path}: has rows for names that are not in the sample table; they are not used: {some}"]
 
 
 def _derive(sample: Any, attributes: Sequence[str], sources: Mapping[str, Any]) -> dict[str, str]:
@@ -286,6 +268,6 @@ def _fill_source(sample: Any, attribute: str, sources: Mapping[str, Any]) -> tup
 
 def _split_subsamples(sample: Any, keys: Sequence[Any]) -> list[Any]:
     """Split a sample whose subsamples name a source each: a subsample has its values of what is given as often."""
-    items = {key: value for key, value in sample.items() if not str(key).startswith("_")}
+    items = {key: value for key, value in sample.items() if key not in PEPPYS_OWN}
     many = {key: value for key, value in items.items() if isinstance(value, list) and len(value) == len(keys)}
     return [PeppySample(items | {key: value[i] for key, value in many.items()}) for i in range(len(keys))]

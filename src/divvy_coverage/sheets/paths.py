@@ -9,7 +9,7 @@ from pathlib import Path
 
 WILDCARD = re.compile(r"\{\s*\w+.*\}")
 LEFTOVER = re.compile(r"\{[^{}]*\}|\$\w+|\$\{\w+\}")
-LINE_BREAK = re.compile(r"[\r\n]")
+SEPARATOR = re.compile(r"[\t\r\n]")  # of the table of samples
 
 
 def find_files(path: str, folder: Path) -> list[str]:
@@ -26,8 +26,8 @@ def find_files(path: str, folder: Path) -> list[str]:
 
 def check_file(path: str) -> str:
     """Return why a file cannot be used; "" if it can."""
-    if LINE_BREAK.search(path):
-        return f"a path must not hold a line break: {path!r}"
+    if SEPARATOR.search(path):
+        return f"a path must not hold a tab or a line break: {path!r}"
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:

@@ -2,19 +2,19 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import ROW_NAMES
 from divvy_coverage.naming import RULE, is_valid_name
-from divvy_coverage.preflight.paths import check_file, find_files
 from divvy_coverage.problems import Problem, select_errors
 from divvy_coverage.samples import FILES, NAME, PEAKS, Sample
+from divvy_coverage.sheets.paths import check_file, find_files
 
 if TYPE_CHECKING:
-    from divvy_coverage.preflight.pep import Row
+    from divvy_coverage.sheets.pep import Row
 
 INCLUDE = ("1", "true", "yes", "on", "1.0")
 EXCLUDE = ("0", "false", "no", "off", "", "0.0")
@@ -49,7 +49,7 @@ def read_sheet(
     UserError
         For what is wrong with the sheet as a whole.
     """
-    from divvy_coverage.preflight.pep import read_pep  # peppy costs a second
+    from divvy_coverage.sheets.pep import read_pep  # peppy costs a second
 
     sheet = read_pep(pep, amendments)
     rows, problems = _select_rows(sheet.rows, toggle, pep)
@@ -65,7 +65,9 @@ def read_sheet(
             samples.append(sample)
     problems += _find_shared_files(samples, bam)
     problems += _find_similar_columns(rows, "peaks", peaks, pep) + _find_similar_columns(rows, "toggle", toggle, pep)
-    problems += _find_unused_subsamples(sheet.strangers, pep) + _find_similar_names(rows, pep)
+    problems += _find_hidden_columns(rows, {NAME: sheet.name_column, FILES: bam, PEAKS: peaks_there}, pep)
+    problems += [_warn("tables", note) for note in sheet.notes] + _find_similar_names(rows, pep)
+    problems += _find_similar_values(samples, toggle, pep)
     bad = {problem.row for problem in select_errors(problems)}
     return [sample for sample in samples if sample.row not in bad], problems
 
@@ -174,24 +176,43 @@ def _find_similar_columns(rows: Sequence["Row"], key: str, attribute: str, pep: 
     ]
 
 
-def _find_unused_subsamples(strangers: Sequence[str], pep: Path) -> list[Problem]:
-    if not strangers:
-        return []
-    some = ", ".join(map(repr, strangers[:10])) + (", …" if len(strangers) > 10 else "")
-    text = f"a subsample table has rows for names that are not in the sample table; they are not used: {some}"
-    return [_warn("subsamples", f"{pep}: {text}")]
+def _find_hidden_columns(rows: Sequence["Row"], columns: Mapping[str, str], pep: Path) -> list[Problem]:
+    """Warn of columns that are called like one of the table of samples, which holds another attribute."""
+    return [
+        _warn("columns", f"{pep}: {own!r} is left out, as results call {source!r} so; rename the column to keep it")
+        for own, source in columns.items()
+        if source and source != own and any(own in row.attributes for row in rows)
+    ]
 
 
 def _find_similar_names(rows: Sequence["Row"], pep: Path) -> list[Problem]:
-    spellings: dict[str, set[str]] = {}
-    for row in rows:
-        spellings.setdefault(row.name.lower(), set()).add(row.name)
-    similar = [", ".join(sorted(group)) for group in spellings.values() if len(group) > 1]
-    if not similar:
+    if not (similar := _group_similar(row.name for row in rows)):
         return []
-    some = "; ".join(similar[:20]) + (f"; … and {len(similar) - 20} more" if len(similar) > 20 else "")
-    text = f"names that differ only in case share their files where case is ignored (macOS): {some}"
+    text = f"names that differ only in case share their files where case is ignored (macOS): {similar}"
     return [_warn("names", f"{pep}: {text}")]
+
+
+def _find_similar_values(samples: Sequence[Sample], toggle: str, pep: Path) -> list[Problem]:
+    """Warn of values that are most likely meant to be one, as groups of samples are made by them."""
+    columns = dict.fromkeys(column for sample in samples for column in sample.attributes if column != toggle)
+    similar = {
+        column: _group_similar(value for sample in samples for value in sample.attributes.get(column, ()))
+        for column in columns
+    }
+    return [
+        _warn("values", f"{pep}: {column}: values that differ only in case or blanks are different values: {found}")
+        for column, found in similar.items()
+        if found
+    ]
+
+
+def _group_similar(words: Iterable[str]) -> str:
+    """List the words that differ only in case or blanks, "" if there are none."""
+    spellings: dict[str, dict[str, None]] = {}
+    for word in words:
+        spellings.setdefault("".join(word.split()).casefold(), {})[word] = None
+    similar = [", ".join(map(repr, sorted(group))) for group in spellings.values() if len(group) > 1]
+    return "; ".join(similar[:20]) + (f"; … and {len(similar) - 20} more" if len(similar) > 20 else "")
 
 
 def _warn(kind: str, text: str) -> Problem:
