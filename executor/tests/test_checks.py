@@ -83,6 +83,19 @@ def test_options_that_cannot_work_are_refused(tmp_path: Path, options: list[str]
     assert "submitted job" not in said
 
 
+def test_a_profile_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    """That it was given and the workflow's own one, which Snakemake finds by itself."""
+    resources = "set-resources:\n  job: {mem_mb: 500}\n"
+    (tmp_path / "profiles" / "default").mkdir(parents=True)
+    (tmp_path / "profiles" / "default" / "config.yaml").write_text(resources + "jobs: 2\n" + resources)
+    (tmp_path / "twice.yaml").write_text("executor: divvy\njobs: 1\njobs: 3\n")
+    essentials = [
+        "config.yaml: keys that stand twice, of which only the last would count: 'set-resources' (lines 1 and 4)",
+        "twice.yaml: keys that stand twice, of which only the last would count: 'jobs' (lines 2 and 3)",
+    ]
+    assert "submitted job" not in refuse(snakemake(tmp_path, one(""), "--profile", "twice.yaml"), *essentials)
+
+
 @pytest.mark.parametrize(
     ("command", "directive"), [("sbatch", "#SBATCH --array=1-3"), ("sbatch -a 1-3", ""), ("qsub -t 1-3", "")]
 )

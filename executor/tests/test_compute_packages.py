@@ -144,6 +144,19 @@ def test_a_malformed_configuration_is_refused(tmp_path: Path, text: str) -> None
         load_package(str(path), "default")
 
 
+def test_a_configuration_with_a_key_twice_is_refused(tmp_path: Path) -> None:
+    path = site(tmp_path, "{CODE}")
+    first = path.read_text().count("\n") + 1
+    path.write_text(path.read_text() + "# ours\ncompute_packages: {p: {}}\n")
+    with pytest.raises(
+        ComputeError, match=rf"divvy_config.yaml: keys that stand twice.*'compute_packages' \(lines 1 and {first + 1}\)"
+    ):
+        load_package(str(path), "p")
+    path.write_text("compute_packages:\n  p: {submission_command: a}\n  p: {submission_command: b}\n")
+    with pytest.raises(ComputeError, match=r"'p' \(lines 2 and 3\); join what belongs together"):
+        load_package(str(path), "p")
+
+
 @pytest.mark.parametrize("key", ["submission_template", "submission_command"])
 def test_an_incomplete_package_is_refused(tmp_path: Path, key: str) -> None:
     path = site(tmp_path, "")

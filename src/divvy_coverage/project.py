@@ -135,9 +135,9 @@ class Project:
         self._run_workflow(options or ("--cores", "1"), progress)
 
     def _get_target(self, region_set: str | None) -> str:
-        import yaml
+        from divvy_coverage.sheets.yaml_files import read_yaml
 
-        names = list(map(str, (yaml.safe_load(self.config.read_text()) or {}).get("regions") or {}))
+        names = list(map(str, (read_yaml(self.config) or {}).get("regions") or {}))
         if region_set is None and len(names) == 1:
             (region_set,) = names
         if region_set not in names:

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "matrix": {"intervals", "counting", "samples"},
     "report": {"intervals", "counting", "matrix", "samples"},
     "demo": {"project"},
-    "project": {"matrix"},
+    "project": {"matrix", "sheets"},
 }
 # results do not depend on these: types, messages, and files that are whole or absent
 NO_PART_IN_RESULTS = {

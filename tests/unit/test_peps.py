@@ -585,7 +585,10 @@ def test_time_is_linear_in_the_samples(pep: Path) -> None:
     for number in (500, 2000):
         path = large(pep, number)
         path.write_text(path.read_text() + "subsample_table: sub.csv\n")
-        start = time.process_time()
-        assert len(resolve_sheet(path)) == number
-        seconds.append(time.process_time() - start)
+        times = []
+        for _ in range(2):  # the better one, as other things go on as well
+            start = time.process_time()
+            assert len(resolve_sheet(path)) == number
+            times.append(time.process_time() - start)
+        seconds.append(min(times))
     assert seconds[1] < 8 * seconds[0]

@@ -8,6 +8,7 @@ import pytest
 from divvy_coverage.errors import UserError
 from divvy_coverage.problems import Problem, list_by_kind, read_problems, select_errors, write_problems
 from divvy_coverage.samples import Sample, read_samples, write_samples
+from divvy_coverage.sheets.paths import fill_path
 from divvy_coverage.sheets.sheet import read_sheet
 from helpers import resolve_sheet
 
@@ -451,3 +452,19 @@ def test_another_table_of_problems_is_refused(tmp_path: Path) -> None:
 )
 def test_messages_name_a_sample_and_its_row(sample: str, row: int | None, expected: str) -> None:
     assert str(Problem(sample, row, "names", "error", "why")) == expected
+
+
+def test_paths_of_the_configuration_are_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HERE", "h")
+    (tmp_path / "a$b").touch()
+    filled = {
+        "x": "x",
+        "~/x": f"{tmp_path}/x",
+        "$HERE/x": "h/x",
+        "~/${HERE}x": f"{tmp_path}/hx",
+        "~/a$b": f"{tmp_path}/a$b",
+    }
+    assert {path: fill_path(path) for path in filled} == filled
+    with pytest.raises(UserError, match=r"^\$UNSET_9 is not set, or write the path without it: \$UNSET_9/x$"):
+        fill_path("$UNSET_9/x")

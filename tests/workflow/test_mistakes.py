@@ -1,11 +1,13 @@
 """Mistakes in configuration and sheet: one clear message, and no job is started."""
 
+import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
-from helpers import refuse, snakemake, tiny_project, write_bam, write_config, write_sheet
+from helpers import refuse, snakemake, succeed, tiny_project, write_bam, write_config, write_sheet
 
 
 @pytest.fixture
@@ -38,7 +40,21 @@ def nothing_started(folder: Path) -> None:
             {"regions": {"..": {"bed": "regions.bed"}, "-x": {}, "p\n": {}}},
             ["regions: not a valid name: '..'", "regions: not a valid name: '-x'", r"regions: not a valid name: 'p\n'"],
         ),
-        ({"regions": {2024: {"bed": "regions.bed"}}}, ["regions: not a valid name: 2024; write it in quotes"]),
+        (
+            {"regions": {500: {"bed": "regions.bed"}, True: {}, date(2024, 1, 1): {}}},
+            [
+                "regions: not a valid name: 500; YAML makes a value of it (int), so write it in quotes",
+                "regions: not a valid name: True; YAML makes a value of it (bool), so write it in quotes",
+                "regions: not a valid name: datetime.date(2024, 1, 1); YAML makes a value of it (date), so write it",
+            ],
+        ),
+        (
+            {"blacklist": "$NOWHERE_9/b.bed", "regions": {"p": {"bed": "${NOWHERE_9}/r.bed"}}},
+            [
+                "blacklist: $NOWHERE_9 is not set, or write the path without it: $NOWHERE_9/b.bed",
+                "regions.p.bed: ${NOWHERE_9} is not set",
+            ],
+        ),
         ({"regions": {}}, ["regions"]),
         ({"matrix": {"formats": ["xlsx"]}}, ["matrix.formats.0", "'xlsx' is not one of"]),
         ({"pep": "gone.yaml"}, ["gone.yaml: no such file"]),
@@ -50,6 +66,43 @@ def test_a_wrong_configuration_is_refused(project: Path, change: dict, essential
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
     refuse(snakemake(project, "--profile", "divvy"), *essentials)
     nothing_started(project)
+
+
+def test_settings_that_stand_twice_are_refused(project: Path) -> None:
+    """As when a recipe is pasted above the settings that a configuration came with."""
+    path = project / "config" / "config.yaml"
+    text = "counting:\n  min_mapq: 30\n" + path.read_text()
+    path.write_text(text)
+    second = text.splitlines().index("counting:", 1) + 1
+    essentials = [
+        "config.yaml: keys that stand twice",
+        f"'counting' in line 1 and in line {second}",
+        "join what belongs",
+    ]
+    refuse(snakemake(project, "--profile", "divvy"), *essentials)
+    nothing_started(project)
+
+
+def test_whole_numbers_as_r_writes_them_and_paths_with_variables(project: Path) -> None:
+    (project / "p.bed").write_text("chr1\t100\t101\nchr1\t500\t501\n")
+    sheet = (project / "samples.csv").read_text().splitlines()
+    (project / "samples.csv").write_text("\n".join([f"{sheet[0]},peaks", *(f"{row},p.bed" for row in sheet[1:])]))
+    config = {
+        "pep": "~/samples.csv",
+        "regions": {
+            "a": {"bed": "$HERE/regions.bed", "blacklist": "${HERE}/p.bed"},
+            "c": {"consensus": {"extension": 50.0, "min_samples": 2.0}},
+        },
+        "counting": {"unit": "reads", "min_mapq": 30.0, "exclude_flags": 4.0},
+    }
+    (project / "config" / "config.yaml").write_text(yaml.safe_dump(config))
+    made = ["results/counting.json", "results/regions/a.bed", "results/regions/c.bed"]
+    succeed(snakemake(project, *made, "--cores", "1", HOME=str(project), HERE=str(project)))
+    counting = json.loads((project / made[0]).read_text())
+    assert (counting["min_mapq"], counting["exclude_flags"]) == (30, 4)
+    assert isinstance(counting["min_mapq"], int)
+    assert (project / made[1]).read_text() == "chr1\t120\t130\n"
+    assert (project / made[2]).read_text() == "chr1\t50\t151\nchr1\t450\t551\n"
 
 
 def test_a_hostile_sample_name_is_refused(project: Path) -> None:

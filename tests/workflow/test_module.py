@@ -132,7 +132,7 @@ def test_a_moved_clone_runs_nothing_again_and_an_edited_one_what_depends_on_it(t
     clone = clone.rename(tmp_path / "moved")
     assert NOTHING in run()
     library = "src/divvy_coverage"
-    assert planned(f"{library}/preflight", "sheet.py") == (0, 0, 0)
+    assert planned(f"{library}/sheets", "sheet.py") == (0, 0, 0)
     assert planned(f"{library}/report", "page.py") == (0, 0, 0)
     assert planned(library, "errors.py") == (0, 0, 0)
     assert planned(f"{library}/matrix", "factors.py") == (0, 1, 1)

@@ -1,4 +1,4 @@
-"""Configuration, sample sheet and region sets: checked and resolved once, in the process that plans the run."""
+"""The plan of a run, and what the rules have in common."""
 
 import atexit
 import csv
@@ -9,54 +9,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from difflib import get_close_matches
 from functools import cache
 from math import ceil, log2
-from pathlib import Path
 
-import yaml
-from jsonschema import Draft202012Validator
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
 
-SCHEMA = "../schemas/config.schema.yaml"  # relative to this file
 COMMAND = "DIVVY_COVERAGE_COMMAND"  # environment variable: the command line of the run
 
 
 wildcard_constraints:
     region_set=r"[A-Za-z0-9._-]+",
     sample=r"[A-Za-z0-9._-]+",
-
-
-def use_library():
-    """Let this process and all jobs import the library of this clone or, without a clone, the installed one.
-
-    `python` in the rules is the one that runs Snakemake, also where its environment is not activated.
-    """
-    prepend("PATH", os.path.dirname(sys.executable))
-    source = Path(use_library.__code__.co_filename).resolve().parents[2] / "src"
-    if source.is_dir():
-        sys.path.insert(0, str(source))
-        prepend("PYTHONPATH", str(source))
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that nothing uses
-
-
-def prepend(variable, folder):
-    """Put a folder before those of an environment variable."""
-    others = [other for other in os.environ.get(variable, "").split(os.pathsep) if other not in ("", folder)]
-    os.environ[variable] = os.pathsep.join([folder, *others])
-
-
-use_library()
-try:
-    from divvy_coverage import naming, results as names
-    from divvy_coverage.command_line import write_options
-    from divvy_coverage.installation import compute_digest
-except ImportError as error:
-    raise WorkflowError(
-        "The library divvy_coverage is not installed for the Python that runs Snakemake; workflow/envs/divvy-coverage.yaml"
-        f" lists what the rules need: {error}"
-    ) from None
 
 
 def package(*parts):
@@ -75,31 +38,6 @@ def in_results(name):
 def results_folder(wildcards=None):
     """Return the folder of the results as it is, with the prefix of a module."""
     return RESULTS
-
-
-def check_config():
-    """Stop with every problem of the configuration, and fill in the defaults."""
-    with open(workflow.source_path(SCHEMA)) as file:
-        validator = Draft202012Validator(yaml.safe_load(file))
-    problems = [describe(error) for error in validator.iter_errors(config)]
-    if problems:
-        raise WorkflowError("The configuration has problems (config/README.md explains every key):", *problems)
-    validate(config, SCHEMA)
-
-
-def describe(error):
-    """Say in one line where the configuration breaks the schema, and what would be right."""
-    place = ".".join(map(str, error.absolute_path)) or "the configuration"
-    if "propertyNames" in error.schema_path:
-        quote = "" if isinstance(error.instance, str) else "write it in quotes; "
-        return f"{place}: not a valid name: {error.instance!r}; {quote}{naming.RULE}"
-    if error.validator != "additionalProperties":
-        return f"{place}: {error.message}"
-    valid = list(error.schema["properties"])
-    unknown = [key for key in error.instance if key not in valid]
-    nearest = get_close_matches(str(unknown[0]), valid, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"{place}: unknown key {unknown[0]!r}; {hint}valid keys: {', '.join(valid)}"
 
 
 def is_planning():

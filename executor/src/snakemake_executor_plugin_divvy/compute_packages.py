@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from snakemake_executor_plugin_divvy.repeated_keys import find_repeated_keys
+
 PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Z][A-Z0-9_]*)\}")  # {MEM}, but not the shell's ${MEM}
 DIRECTIVE = re.compile(r"\s*#(SBATCH|\$|BSUB|PBS)\s")
 # what a value may contain: where the scheduler reads it, anything but quotes, braces and line breaks; where the shell
@@ -80,6 +82,8 @@ class ComputePackage:
 def load_package(config: str | None, name: str) -> ComputePackage:
     """Load a compute package from a divvy configuration; ComputeError says what is wrong, and the choices."""
     path = find_config(config)
+    if repeated := find_repeated_keys(path):
+        raise ComputeError(repeated)
     from looper.divvy import ComputingConfiguration  # takes seconds, and only the controller needs it
 
     try:

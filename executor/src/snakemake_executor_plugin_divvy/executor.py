@@ -21,6 +21,7 @@ from snakemake_executor_plugin_divvy.jobscript import JobFiles, make_safe_name, 
 from snakemake_executor_plugin_divvy.journal import Journal
 from snakemake_executor_plugin_divvy.packs import Member
 from snakemake_executor_plugin_divvy.provenance import Ticket
+from snakemake_executor_plugin_divvy.repeated_keys import find_profiles, find_repeated_keys
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, choose_scheduler
 from snakemake_executor_plugin_divvy.schedulers.here import count_cores
 from snakemake_executor_plugin_divvy.submissions import Failure, Queue, Submission, Timing
@@ -53,7 +54,8 @@ class Executor(JobCalls):
         """Load the compute package and check all there is to check; a mistake ends the run before a job is started."""
         settings = self.workflow.executor_settings
         try:
-            if complaints := checks.find_useless_options(self.workflow):
+            repeated = filter(None, map(find_repeated_keys, find_profiles()))
+            if complaints := [*repeated, *checks.find_useless_options(self.workflow)]:
                 raise ValueError("; ".join(complaints))
             self.package = compute_packages.load_package(settings.config, settings.compute_package)
             self.scheduler = choose_scheduler(settings.scheduler, self.package.submission_command)

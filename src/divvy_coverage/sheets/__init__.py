@@ -1,1 +1,1 @@
-"""Sample sheets: PEPs and plain tables, what is wrong with them, and the samples that they describe."""
+"""What users write: sample sheets (PEPs and plain tables), what is wrong with them, and YAML, read strictly."""

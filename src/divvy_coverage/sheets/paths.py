@@ -1,4 +1,4 @@
-"""The paths in a sample sheet: which files they stand for, and whether these can be used."""
+"""The paths in a sample sheet and in the configuration: which files they stand for, and whether these can be used."""
 
 import errno
 import os
@@ -7,9 +7,27 @@ import stat
 from glob import glob, has_magic
 from pathlib import Path
 
+from divvy_coverage.errors import UserError
+
 WILDCARD = re.compile(r"\{\s*\w+.*\}")
-LEFTOVER = re.compile(r"\{[^{}]*\}|\$\w+|\$\{\w+\}")
+VARIABLE = re.compile(r"\$\w+|\$\{\w+\}")
+LEFTOVER = re.compile(rf"\{{[^{{}}]*\}}|{VARIABLE.pattern}")
 SEPARATOR = re.compile(r"[\t\r\n]")  # of the table of samples
+
+
+def fill_path(path: str) -> str:
+    """Return a path of the configuration with ~ and $VARIABLES filled, unless it is there as it stands.
+
+    Raises
+    ------
+    UserError
+        For a variable that is not set.
+    """
+    plain = os.path.expanduser(path)
+    filled = plain if os.path.exists(plain) else os.path.expandvars(plain)
+    if (unset := VARIABLE.search(filled)) and not os.path.exists(filled):
+        raise UserError(f"{unset.group()} is not set, or write the path without it: {path}")
+    return filled
 
 
 def find_files(path: str, folder: Path) -> list[str]:

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import check_regular
+from divvy_coverage.sheets.yaml_files import read_yaml
 
-MOST_VALUES = 1_000_000  # of a configuration, all aliases written out
 MOST_IMPORTS = 100  # each counted as often as it is imported, as often as peppy reads it
 TABLES = ("sample_table", "subsample_table")
 
@@ -45,7 +43,7 @@ def _read_configs(path: Path, importers: tuple[Path, ...]) -> Iterator[tuple[Pat
     if real in importers:
         circle = " imports ".join(map(str, [*importers[importers.index(real) :], real]))
         raise UserError(f"{path}: is imported in a circle: {circle}; remove one of these imports")
-    config = _load(path)
+    config = read_yaml(path)
     for table in _find_tables(config):
         check_regular(_locate(table, path))
     yield path, config
@@ -53,38 +51,6 @@ def _read_configs(path: Path, importers: tuple[Path, ...]) -> Iterator[tuple[Pat
     for name in imports if isinstance(imports, list) else []:
         if isinstance(name, str) and os.path.exists(imported := _locate(name, path)):
             yield from _read_configs(imported, (*importers, real))
-
-
-def _load(path: Path) -> Any:
-    """Read a configuration. Raises UserError if that cannot be done, or if it is too large."""
-    check_regular(path)
-    try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
-        document = loader.get_single_node()
-        if document is None:
-            return None
-        # before values are made of it, as YAML's merge keys copy what they name
-        if _count_values(document, {}) > MOST_VALUES:
-            raise UserError(f"{path}: its aliases stand for more than {MOST_VALUES:,} values; write out what is meant")
-        return loader.construct_document(document)
-    except RecursionError:
-        raise UserError(f"{path}: is nested too deeply; write it with fewer levels") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path}: is not valid YAML: {error}") from error
-
-
-def _count_values(node: yaml.Node, known: dict[yaml.Node, float]) -> float:
-    """Return how many values a node holds, each alias counted as what it stands for; one within itself is infinite."""
-    if not isinstance(node, yaml.CollectionNode):
-        return 1
-    if node not in known:
-        known[node] = float("inf")
-        pairs = isinstance(node, yaml.MappingNode)
-        children = [each for pair in node.value for each in pair] if pairs else node.value
-        known[node] = 1 + sum(_count_values(child, known) for child in children)
-    return known[node]
 
 
 def _find_tables(config: Any) -> Iterator[str]:

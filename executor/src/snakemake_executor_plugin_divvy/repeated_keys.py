@@ -1,0 +1,54 @@
+"""Keys that stand twice in a YAML file: its readers take one of the two, and say nothing."""
+
+import io
+import sys
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import yaml
+
+
+def find_repeated_keys(path: Path) -> str:
+    """Return which keys stand twice in a mapping of a file, with the lines of both; "" if none does.
+
+    Files that cannot be read are left to whoever needs them.
+    """
+    try:
+        document = yaml.compose(path.read_text(encoding="utf-8-sig"), yaml.SafeLoader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return ""
+    repeated: list[tuple[int, str]] = []
+    waiting, seen = [document], set()
+    while waiting:
+        node = waiting.pop()
+        if node in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(node)
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            waiting += [key, value]
+            if not isinstance(key, yaml.ScalarNode) or key.value.startswith("?"):  # a condition in a profile
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                repeated.append((line, f"{key.value!r} (lines {lines[key.value]} and {line})"))
+            lines.setdefault(key.value, line)
+    if not repeated:
+        return ""
+    found = ", ".join(text for _, text in sorted(repeated))
+    return f"{path}: keys that stand twice, of which only the last would count: {found}; join what belongs together"
+
+
+def find_profiles() -> list[Path]:
+    """Return the files of the profiles that this Snakemake was called with; none if it was called from Python."""
+    from snakemake.cli import parse_args
+
+    try:
+        with redirect_stderr(io.StringIO()):  # it says once more which profiles are used
+            parser, _ = parse_args(sys.argv[1:])
+    except (Exception, SystemExit):  # the command line of another program
+        return []
+    return [Path(str(file)) for file in getattr(parser, "_default_config_files", ())]
