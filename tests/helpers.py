@@ -144,17 +144,24 @@ def resolve_sheet(pep: Path, *options: Any, **names: str) -> list[Any]:
     return samples
 
 
-def write_bam(path: Path, contigs: Mapping[str, int], reads: Sequence[Read], mode: str = "wb") -> None:
-    """Write reads, in the order given, as BAM (or SAM, with mode "w")."""
+def write_bam(
+    path: Path, contigs: Mapping[str, int], reads: Sequence[Read], mode: str = "wb", mates: bool = False
+) -> None:
+    """Write reads, in the order given, as BAM (or SAM, with mode "w"); two that follow each other may be mates."""
     path.parent.mkdir(parents=True, exist_ok=True)
     header = pysam.AlignmentHeader.from_references(list(contigs), list(contigs.values()))
     with pysam.AlignmentFile(str(path), mode, header=header) as file:
-        for name, flag, contig, start, cigar, mapq in reads:
+        for number, (name, flag, contig, start, cigar, mapq) in enumerate(reads):
             read = pysam.AlignedSegment(header)
             read.query_name, read.flag, read.mapping_quality = name, flag, mapq
             read.reference_id = header.get_tid(contig)
             read.reference_start = start
             read.cigarstring = cigar
+            if mates:
+                read.next_reference_id, read.next_reference_start = read.reference_id, reads[number ^ 1][3]
+                first, second = sorted([reads[number], reads[number ^ 1]], key=lambda each: each[3])
+                length = second[3] + int(second[4].removesuffix("M")) - first[3]
+                read.template_length = length if read.is_forward else -length
             file.write(read)
 
 

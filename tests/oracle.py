@@ -181,6 +181,7 @@ class Expected:
     excluded_length: int
     blacklisted: int
     usable: int
+    without_mate: int
     counts: list[int]
     in_regions: int
     items: list[Item]
@@ -224,6 +225,7 @@ def count_kept(
         len(fragments) - len(items) if counting.unit in ("fragments", "paired_insertions") else 0,
         len(items) - len(good),
         len(good),
+        sum(read.flag & 0x903 == 0x3 for read in kept) - 2 * len(fragments),
         [sum(item.is_in(row) for item in good) for row in rows],
         sum(any(item.is_in(row) for row in rows) for item in good),
         good,

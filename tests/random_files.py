@@ -223,6 +223,8 @@ def find_wrong_counts(counted: Counted, expected: list[oracle.Expected]) -> str:
     found = [tally[name] for name in names]
     if found != [one.kept, one.fragments, one.contradictory, one.excluded_length, one.blacklisted, one.usable]:
         return f"{dict(zip(names, found, strict=True))} instead of {one}"
+    if tally.without_mate != one.without_mate:
+        return f"without_mate: {tally.without_mate} instead of {one.without_mate}"
     for number, each in enumerate(expected):
         if counted.counts[number].tolist() != each.counts or counted.in_regions[number] != each.in_regions:
             return f"set {number}: {counted.counts[number].tolist()}, {counted.in_regions[number]} instead of {each}"

@@ -98,7 +98,8 @@ def _simulate_statistics(rng: np.random.Generator, paired: bool, tss: bool, empt
         "mitochondrial_fraction": float(rng.beta(2, 60)) if total else None,
         "fragment_length_median": 88 if paired and kept else None, "mapping_quality_median": 60 if total else None,
         "excluded_duplicate": total // 12, "excluded_mapping_quality": 0,
-        "contradictory_lengths": 0 if paired else None, "nrf": 0.9, "pbc1": 0.9, "pbc2": 9.0,
+        "without_mate": 0 if paired else None, "contradictory_lengths": 0 if paired else None,
+        "nrf": 0.9, "pbc1": 0.9, "pbc2": 9.0,
         "tss_enrichment": float(profile[1950:2051].mean() / profile[:100].mean()) if tss and kept else None,
     }  # fmt: skip
     histograms = {"mapping_quality": quality, "fragment_length": histogram, "excluded": {}, "contigs": {"chr1": total}}

@@ -29,6 +29,15 @@ def check_regular(path: Path, expected: str = "a file") -> None:
         raise UserError(f"{path}: expected {expected}, found {found}; give the path of a file")
 
 
+def identify(path: str | Path) -> tuple[int, int] | str:
+    """Return what is the same for all names of a file: links of both kinds, and other ways to its folder."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)  # who opens it says why it cannot be looked at
+    return status.st_dev, status.st_ino
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path next to `path`, renamed to it on success and removed on failure.

@@ -106,6 +106,7 @@ def test_statistics(count: Count) -> None:
         "proper_pairs": 1,
         "kept": 10,
         "fragments": 0,
+        "without_mate": 1,
         "mitochondrial_fraction": None,
         "fragment_length_median": None,
         "mapping_quality_median": 60,

@@ -1,13 +1,16 @@
 """All checks of the inputs together: what stops a run, what excludes a sample, and what is written."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pysam
 import pytest
 
 import preflight
@@ -36,11 +39,11 @@ def bam(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def check(tmp_path: Path, bam: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Check the samples a, b and c with their peaks, over given regions; keywords change the configuration."""
     monkeypatch.chdir(tmp_path)
     for name, lines in PEAKS.items():
-        shutil.copy(bam, f"{name}.bam")
+        write_bam(Path(f"{name}.bam"), CONTIGS, [(name, 0, "chr1", 5, "50M", 60)])
         Path(f"{name}.bed").write_text(lines)
     Path("regions.bed").write_text("chr1\t0\t1000\n")
     sheet("abc")
@@ -144,7 +147,7 @@ def break_four_samples(bam: Path) -> None:
     Path("b.bam").unlink()
     write_bam(Path("d.bam"), {"1": 10_000}, [])
     for name in "ef":
-        shutil.copy(bam, f"{name}.bam")
+        write_bam(Path(f"{name}.bam"), CONTIGS, [(name, 0, "chr1", 5, "50M", 60)])
     names = {"a": "a", "b": "b", "d": "d", "h h": "e", "c": "c", "f": "f"}
     write_sheet(Path("samples.csv"), [{"sample_name": name, "bam": f"{file}.bam"} for name, file in names.items()])
 
@@ -349,7 +352,8 @@ def test_regions_of_both_kinds_are_selected_by_contigs_and_blacklist(check: Run)
 
 def pair(name: str) -> None:
     """Make a sample paired-end."""
-    write_bam(Path(f"{name}.bam"), CONTIGS, [("p", 99, "chr1", 100, "50M", 60), ("p", 147, "chr1", 200, "50M", 60)])
+    mates = [(name, 99, "chr1", 100, "50M", 60), (name, 147, "chr1", 200, "50M", 60)]
+    write_bam(Path(f"{name}.bam"), CONTIGS, mates, mates=True)
 
 
 def count(**settings: Any) -> CheckedInputs:
@@ -461,3 +465,85 @@ def test_the_checks_need_no_large_library_for_given_regions() -> None:
     code = f"import sys, divvy_coverage.preflight.checks; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def change(name: str, alter: Callable[[pysam.AlignedSegment], None]) -> None:
+    """Change each alignment of a sample's file."""
+    with pysam.AlignmentFile(f"{name}.bam") as file:
+        reads, header = list(file), file.header
+    with pysam.AlignmentFile(f"{name}.bam", "wb", header=header) as file:
+        for read in reads:
+            alter(read)
+            file.write(read)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "problem"),
+    [
+        ("next_reference_id", -1, "their mates are on no contig or on another one (RNEXT)"),
+        ("next_reference_start", -1, "their mates have no position (PNEXT)"),
+        ("template_length", 0, "their fragments have no length (TLEN)"),
+    ],
+)
+def test_proper_pairs_that_cannot_be_any_are_an_error(check: Run, attribute: str, value: int, problem: str) -> None:
+    for name in "abc":
+        pair(name)
+    change("b", lambda read: setattr(read, attribute, value))
+    with pytest.raises(UserError) as error:
+        check()
+    assert f"'b' (row 2): b.bam: its first alignments are proper pairs by their flags (0x2), but {problem}" in str(
+        error.value
+    )
+    assert "samtools fixmate" in str(error.value)
+    assert "(1):" in str(error.value)
+    assert count(unit="insertions").counting.unit == "insertions"
+
+
+def test_a_file_with_one_mate_of_each_pair_is_an_error(check: Run) -> None:
+    for name in "abc":
+        mates = [(f"{name}{n // 2}", (99, 147)[n % 2], "chr1", 100 + n, "50M", 60) for n in range(200)]
+        write_bam(Path(f"{name}.bam"), CONTIGS, mates, mates=True)
+    check()
+    write_bam(Path("b.bam"), CONTIGS, mates, mates=True)
+    with pysam.AlignmentFile("c.bam") as file, pysam.AlignmentFile("b.bam", "wb", header=file.header) as out:
+        for read in file:
+            if read.is_read1:
+                out.write(read)
+    with pytest.raises(UserError, match=r"b\.bam: .* but none is the other mate of another \(flags 0x40, 0x80\)"):
+        check()
+
+
+def test_a_hard_link_is_the_same_file(check: Run) -> None:
+    Path("b.bam").unlink()
+    Path("b.bam").hardlink_to("a.bam")
+    with pytest.raises(UserError) as error:
+        check()
+    assert "'a' (row 1): bam: also the file of 'b' (row 2); a file belongs to one sample: a.bam" in str(error.value)
+    assert "'b' (row 2): bam: also the file of 'a' (row 1); a file belongs to one sample: b.bam" in str(error.value)
+
+
+def test_a_file_that_is_seen_through_two_mounts_is_one(check: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root can bind a file to another name with the same device, this one pretends that the device is another."""
+    real = os.stat
+    Path("b.bam").unlink()
+    Path("b.bam").hardlink_to("a.bam")
+
+    def stat(path: Any, *args: Any, **options: Any) -> os.stat_result:
+        found = real(path, *args, **options)
+        if str(path) != "b.bam":
+            return found
+        fields = {name: getattr(found, name) for name in dir(found) if name.startswith("st_")}
+        return SimpleNamespace(**fields | {"st_dev": found.st_dev + 1})  # type: ignore[return-value]
+
+    monkeypatch.setattr(os, "stat", stat)
+    with pytest.raises(
+        UserError, match=r"'b' \(row 2\): b\.bam: is the same file as a\.bam of 'a'; a file belongs to one"
+    ):
+        check()
+
+
+def test_copies_are_a_warning(check: Run) -> None:
+    for name in "bc":
+        shutil.copy("a.bam", f"{name}.bam")
+    (warning,) = check().warnings
+    assert str(warning) == "files that seem to be copies of a.bam (a): b.bam (b), c.bam (c)"

@@ -122,10 +122,29 @@ def test_what_single_end_or_paired_end_alignments_cannot_give_is_refused_never_c
     assert count_alignments([bam, empty], bed, extended, warn=print)[0].sum() > 0
 
 
+@pytest.mark.parametrize("unit", ["fragments", "paired_insertions"])
+def test_proper_pairs_of_which_none_is_one_are_refused(bam: Path, unit: str) -> None:
+    """Also where preflight has not looked, as on a command line; a few may have lost their mates to the filters."""
+    bed, pairs = bam.with_name("r.bed"), bam.with_name("pairs.bam")
+    for number, complaint in (
+        (49, ""),
+        (50, "100 kept alignments are proper pairs by their flags, but none has its mate"),
+    ):
+        reads = [(f"p{n // 2}", (99, 147)[n % 2], "chr1", n, "40M", 60) for n in range(2 * number)]
+        write_bam(pairs, {"chr1": 1000}, reads)
+        if complaint:
+            with pytest.raises(UserError, match=rf"pairs\.bam: {complaint}"):
+                count_alignments(pairs, bed, Counting(unit, absent_contigs="zero"), warn=print)
+            write_bam(pairs, {"chr1": 1000}, reads, mates=True)
+        tally = count_alignments(pairs, bed, Counting(unit, absent_contigs="zero"), warn=print)[1]
+        assert tally.compute_statistics(0)["without_mate"] == (0 if complaint else 98)
+
+
 def test_the_same_file_is_not_counted_twice(bam: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(bam.parent)
     os.symlink("x.bam", "link.bam")
-    for again in ("x.bam", "../" + bam.parent.name + "/x.bam", "link.bam"):
+    os.link("x.bam", "hard.bam")
+    for again in ("x.bam", "../" + bam.parent.name + "/x.bam", "link.bam", "hard.bam"):
         with pytest.raises(UserError, match=r"the same file is given twice"):
             count_alignments([bam, again], "r.bed", warn=print)
 

@@ -201,7 +201,7 @@ def test_impossible_records_are_refused(tmp_path: Path, offset: int, value: byte
 
 
 def test_the_names_of_what_the_loop_counts_are_complete() -> None:
-    assert len(TOTALS) == len(set(TOTALS)) == 11
+    assert len(TOTALS) == len(set(TOTALS)) == 12
     assert REASONS[:12] == oracle.FLAGS
     assert REASONS[12:] == ("missing_flags", "mapping_quality", "unplaced", "contig")
     assert set(layout.PROBLEMS) == {layout.BAD_SIZE, layout.BAD_LENGTHS, layout.BAD_CONTIG, layout.BAD_POSITION}

@@ -1,5 +1,5 @@
-"""Look at alignment files without counting: what they are, whether they are whole, their contigs, and whether they are
-paired-end.
+"""Look at alignment files without counting: what they are, whether they are whole, their contigs, whether they are
+paired-end, and whether their pairs can be.
 
 Only the first blocks, the last bytes and a few parts between are read; of a text file, which has no header, every line.
 """
@@ -22,8 +22,15 @@ from divvy_coverage.intervals.bed import UNKNOWN_LENGTH
 
 ENOUGH = 1 << 16  # bytes of records, of which some hundred tell whether they are paired-end
 FIRST_ALIGNMENTS = 200
-RECORD_START, FLAG = 36, 18  # bytes of a record before its name, and where its flag is (SAM specification, 4.2)
-PAIRED = 0x1
+RECORD_START = 36  # bytes of a record before its name (SAM specification, 4.2)
+FIELDS = struct.Struct(
+    "<4xi10xH4xiii"
+)  # of these: contig, flag, contig and position of the mate, length of the template
+PAIRED, PROPER_PAIR, FIRST, SECOND = 0x1, 0x2, 0x40, 0x80
+NOT_PROPER = 0x4 | 0x8 | 0x100 | 0x800  # unmapped, mate unmapped, secondary, supplementary
+MANY = 50  # mates, of which some are the first and some the second of their pairs
+
+Alignment = tuple[int, int, int, int, int]  # as FIELDS, contigs and positions below 0 for none
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Header:
     `kind` is "bam", "cram", "sam", or one of TEXT_KINDS. Contigs of a text file have UNKNOWN_LENGTH, and the order of
     their names. Files with the same `digest` have the same contigs, and those with the same `fingerprint` the same
     content. `paired` tells whether any of the first alignments is of a pair; it is None if there is no alignment.
+    `contradiction` says why those that are proper pairs by their flags cannot be; it is "" if they may be.
     """
 
     path: Path
@@ -41,6 +49,7 @@ class Header:
     digest: str
     paired: bool | None = None
     fingerprint: str = ""
+    contradiction: str = ""
 
 
 def examine(path: Path) -> Header:
@@ -52,12 +61,16 @@ def examine(path: Path) -> Header:
     try:
         kind = find_kind(path)
         with path.open("rb") as file:
-            contigs, paired = _read_text(path, kind) if kind in TEXT_KINDS else READERS[kind](file, path)
+            contigs, alignments = _read_text(path, kind) if kind in TEXT_KINDS else READERS[kind](file, path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not contigs:
         raise UserError(f"{path}: its header names no contig, as that of reads that are not aligned; align them first")
-    return Header(path, kind, contigs, compute_digest(contigs), paired, compute_fingerprint(path))
+    paired = find_any_paired(bool(flag & PAIRED) for _, flag, *_ in alignments)
+    if kind in TEXT_KINDS:
+        paired = TEXT_KINDS[kind].paired
+    contradiction = find_contradiction(alignments)
+    return Header(path, kind, contigs, compute_digest(contigs), paired, compute_fingerprint(path), contradiction)
 
 
 def compute_digest(contigs: Mapping[str, int]) -> str:
@@ -94,14 +107,31 @@ def _is_paired(path: Path) -> bool | None:
     return TEXT_KINDS[kind].paired if kind in TEXT_KINDS else examine(path).paired
 
 
-def _read_text(path: Path, kind: str) -> tuple[Mapping[str, int], bool]:
+def find_contradiction(alignments: Iterable[Alignment]) -> str:
+    """Say what most alignments that are proper pairs by their flags (0x2) lack to be that; "" if they may be."""
+    proper = [each for each in alignments if each[1] & (PAIRED | PROPER_PAIR | NOT_PROPER) == PAIRED | PROPER_PAIR]
+    problems = {
+        "their mates are on no contig or on another one (RNEXT)": [
+            mate_contig != own for own, _, mate_contig, *_ in proper
+        ],
+        "their mates have no position (PNEXT)": [position < 0 for *_, position, _ in proper],
+        "their fragments have no length (TLEN)": [length == 0 for *_, length in proper],
+    }
+    for problem, wrong in problems.items():
+        if 2 * sum(wrong) > len(proper):
+            return problem
+    kinds = {flag & (FIRST | SECOND) for _, flag, *_ in proper}
+    return "none is the other mate of another (flags 0x40, 0x80)" if len(proper) >= MANY and len(kinds) == 1 else ""
+
+
+def _read_text(path: Path, kind: str) -> tuple[Mapping[str, int], list[Alignment]]:
     from divvy_coverage.alignments.text_files import list_contigs  # BAM does without numpy
 
-    return dict.fromkeys(list_contigs(path, kind), UNKNOWN_LENGTH), TEXT_KINDS[kind].paired
+    return dict.fromkeys(list_contigs(path, kind), UNKNOWN_LENGTH), []
 
 
-def _read_bam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], bool | None]:
-    """Return the contigs, and whether the first alignments are paired-end."""
+def _read_bam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], list[Alignment]]:
+    """Return the contigs, and the first alignments."""
     bgzf.check_end(file, path)
     data, wanted = bytearray(), 0
     header = None
@@ -111,35 +141,33 @@ def _read_bam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], bool | Non
             if header is None and data and len(data) >= wanted:
                 header, wanted = read_bam_header(data, path), 2 * len(data)
             if header and len(data) >= header.size + ENOUGH:
-                return header.contigs, _find_paired(_list_flags(data, header.size))
+                return header.contigs, _list_alignments(data, header.size)
     header = header or read_bam_header(data, path)
     if header is None:
         raise bgzf.DamagedFile(path, path.stat().st_size, "the file ends within the header")
-    return header.contigs, _find_paired(_list_flags(data, header.size))
+    return header.contigs, _list_alignments(data, header.size)
 
 
-def _list_flags(data: bytearray, offset: int) -> Iterable[int]:
-    """Yield the flags of the whole records from an offset on, as far as they are sound."""
+def _list_alignments(data: bytearray, offset: int) -> list[Alignment]:
+    """Return the whole records from an offset on, as far as they are sound."""
+    alignments = []
     while offset + RECORD_START <= len(data):
         (size,) = struct.unpack_from("<i", data, offset)
         if size < RECORD_START or offset + 4 + size > len(data):
-            return
-        yield struct.unpack_from("<H", data, offset + FLAG)[0]
+            break
+        alignments.append(FIELDS.unpack_from(data, offset))
         offset += 4 + size
+    return alignments
 
 
-def _find_paired(flags: Iterable[int]) -> bool | None:
-    return find_any_paired(bool(flag & PAIRED) for flag in flags)
-
-
-def _read_cram(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], bool | None]:
+def _read_cram(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], list[Alignment]]:
     from divvy_coverage.alignments import htslib  # BAM does without pysam
 
     htslib.check_cram_end(file, path)
     return _read_with_htslib(path)
 
 
-def _read_sam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], bool | None]:
+def _read_sam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], list[Alignment]]:
     from divvy_coverage.alignments import htslib
 
     start = file.read(len(bgzf.MAGIC))
@@ -150,11 +178,10 @@ def _read_sam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], bool | Non
     return _read_with_htslib(path)
 
 
-def _read_with_htslib(path: Path) -> tuple[Mapping[str, int], bool | None]:
+def _read_with_htslib(path: Path) -> tuple[Mapping[str, int], list[Alignment]]:
     from divvy_coverage.alignments import htslib
 
-    contigs, flags = htslib.read_start(path, FIRST_ALIGNMENTS)
-    return contigs, _find_paired(flags)
+    return htslib.read_start(path, FIRST_ALIGNMENTS)
 
 
 READERS = {"bam": _read_bam, "cram": _read_cram, "sam": _read_sam}

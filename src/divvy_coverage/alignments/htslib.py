@@ -52,16 +52,21 @@ def get_contigs(file: pysam.AlignmentFile) -> dict[str, int]:
     return dict(zip(file.references, file.lengths, strict=True))
 
 
-def read_start(path: Path, number: int) -> tuple[dict[str, int], list[int]]:
-    """Return the contigs of a file with their lengths (bp), in header order, and the flags of the first alignments.
+def read_start(path: Path, number: int) -> tuple[dict[str, int], list[tuple[int, int, int, int, int]]]:
+    """Return the contigs of a file with their lengths (bp), in header order, and the first alignments.
+
+    Of these: number of the contig, flag, contig and position (0-based) of the mate, and length of the template (bp).
 
     What is wrong with these is seen when they are counted. Raises UserError for a damaged header.
     """
     with open_alignments(path) as file:
-        contigs, flags = get_contigs(file), []
+        contigs, alignments = get_contigs(file), []
         with suppress(OSError, ValueError):
-            flags = [read.flag for read in islice(file.fetch(until_eof=True), number)]
-        return contigs, flags
+            alignments = [
+                (read.reference_id, read.flag, read.next_reference_id, read.next_reference_start, read.template_length)
+                for read in islice(file.fetch(until_eof=True), number)
+            ]
+        return contigs, alignments
 
 
 @contextmanager

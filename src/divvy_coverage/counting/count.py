@@ -1,6 +1,5 @@
 """Count the alignments of a sample in one pass over each of its files."""
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,18 +9,20 @@ from typing import cast
 from divvy_coverage.alignments.headers import are_paired, find_kind
 from divvy_coverage.alignments.text_kinds import TEXT_KINDS
 from divvy_coverage.arrays import Integers
-from divvy_coverage.counting.definition import MIXTURE, PAIRED_UNITS, Counting
+from divvy_coverage.counting.definition import MEND_MATES, MIXTURE, PAIRED_UNITS, Counting
 from divvy_coverage.counting.engines.threads import Open
 from divvy_coverage.counting.passes import Counted, Wanted
 from divvy_coverage.counting.presets import resolve_counting
 from divvy_coverage.counting.statistics import Tally
 from divvy_coverage.errors import UserError
+from divvy_coverage.files import identify
 from divvy_coverage.intervals.contigs import find_no_contig
 from divvy_coverage.intervals.regions import Regions, describe_duplicates, read_regions
 from divvy_coverage.intervals.start_sites import NO_START_SITES, StartSites, read_start_sites
 from divvy_coverage.progress import Progress, show_nothing
 
 Warn = Callable[[str], None]
+MATES = 100  # of so many one at least has its mate
 
 
 def count_alignments(
@@ -143,6 +144,11 @@ def find_wrong_pairing(counting: Counting, tally: Tally) -> str:
             f"its alignments are single-end, so there are no {counting.unit} to count; choose the unit insertions or "
             "reads, or auto"
         )
+    if counting.unit in PAIRED_UNITS and tally["kept_proper"] >= MATES and not tally.fragment_lengths[1:].any():
+        return (
+            f"{tally['kept_proper']} kept alignments are proper pairs by their flags, but none has its mate where "
+            f"RNEXT and PNEXT say, or all have a TLEN of 0, so there are no {counting.unit} to count; {MEND_MATES}"
+        )
     if counting.extend is not None and tally["paired"]:
         return "its alignments are paired-end; `extend` is for single-end reads: remove it, or count fragments"
     return ""
@@ -158,9 +164,9 @@ def find_mixture(tally: Tally, other: Tally) -> str:
 
 def check_different(paths: Sequence[Path]) -> None:
     """Raise UserError if files of a sample are the same one, whose alignments would count twice."""
-    seen: dict[str, Path] = {}
+    seen: dict[object, Path] = {}
     for path in paths:
-        other = seen.setdefault(os.path.realpath(path), path)
+        other = seen.setdefault(identify(path), path)
         if other is not path:
             raise UserError(f"{path}: the same file is given twice{f', as {other} too' * (other != path)}; remove one")
 

@@ -29,7 +29,7 @@ MISSING_FLAGS, LOW_MAPQ, UNPLACED, EXCLUDED_CONTIG = (
 # numbers of alignments by kind, and of what is counted; config/README.md defines each
 TOTALS = (
     *("usable", "alignments", "unmapped", "duplicates", "proper_pairs", "kept", "paired", "fragments"),
-    *("excluded_length", "blacklisted", "contradictory_lengths"),
+    *("kept_proper", "excluded_length", "blacklisted", "contradictory_lengths"),
 )
 LARGEST_FRAGMENT = 2000  # bp; longer fragments are counted with those of this length
 TSS_FLANK = 2000  # bp on both sides of a transcription start site
@@ -44,6 +44,10 @@ NO_READS = (
 MIXTURE = (
     "its alignments are {}-end, but those of another file of the sample are {}-end; give files of a sample that are "
     "all of pairs, or all single-end"
+)
+MEND_MATES = (
+    "make the file again with both mates, or mend it (samtools sort -n, samtools fixmate, samtools sort), or choose "
+    "the unit insertions or reads"
 )
 ORGANELLES = (*MITOCHONDRIA, "ChrM", "Mt", *PLASTIDS)
 

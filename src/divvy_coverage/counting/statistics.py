@@ -18,7 +18,7 @@ REPORTED_REASONS = (
 EXCLUDED_TOTALS = {"fragment_length": "excluded_length", "blacklist": "blacklisted"}  # by the name of the column
 # the columns that are not known of text files, whose alignments were filtered when they were made
 UNKNOWN_IN_TEXT = (
-    *("unmapped", "duplicates", "mapping_quality_median", "contradictory_lengths"),
+    *("unmapped", "duplicates", "without_mate", "mapping_quality_median", "contradictory_lengths"),
     *(f"excluded_{reason}" for reason in REPORTED_REASONS if reason != "contig"),
 )
 EDGE = 100  # bp at both ends of the profile around start sites that are taken for the background
@@ -99,6 +99,7 @@ class Tally:
             "frip": _divide(in_regions, self["usable"]),
             "frip_own_peaks": _divide(in_peaks, self["usable"]),
             **{name: self._get_total(name) for name in REPORTED_TOTALS},
+            "without_mate": self.without_mate if self["paired"] else None,
             "mitochondrial_fraction": self._compute_fraction(mitochondrial_contigs),
             "fragment_length_median": find_median(self.fragment_lengths),
             "mapping_quality_median": find_median(self.mapping_quality),
@@ -109,6 +110,11 @@ class Tally:
             "tss_enrichment": compute_enrichment(self.tss_profile),
         }
         return statistics | dict.fromkeys(UNKNOWN_IN_TEXT if self.is_filtered else ())
+
+    @property
+    def without_mate(self) -> int:
+        """How many kept alignments of proper pairs are in no fragment."""
+        return self["kept_proper"] - 2 * self["fragments"]
 
     def _get_total(self, name: str) -> int | None:
         """Return a total; None if it cannot be known of single-end data."""

@@ -5,11 +5,13 @@ from typing import Any
 
 from divvy_coverage.alignments.headers import find_any_paired
 from divvy_coverage.alignments.text_kinds import TEXT_KINDS
-from divvy_coverage.counting.definition import MIXTURE, NO_READS, PAIRED_UNITS, Counting
+from divvy_coverage.counting.definition import MEND_MATES, MIXTURE, NO_READS, PAIRED_UNITS, Counting
 from divvy_coverage.counting.presets import AUTO, check_shift, resolve_counting
 from divvy_coverage.errors import UserError
 from divvy_coverage.preflight.sample_files import AlignedSample
 from divvy_coverage.problems import Problem
+
+PROPER = "its first alignments are proper pairs by their flags (0x2), but"
 
 
 def check_counting(
@@ -30,7 +32,11 @@ def check_counting(
         check_shift(settings, counting, bool(config["statistics"]["tss"]))
     except UserError as error:
         return None, [*problems, _error(f"counting.{error}")]
-    return counting, problems + _find_fragments_without_reads(counting, samples)
+    return counting, [
+        *problems,
+        *_find_fragments_without_reads(counting, samples),
+        *_find_contradictions(counting, samples),
+    ]
 
 
 def _is_paired(aligned: AlignedSample) -> bool | None:
@@ -80,6 +86,24 @@ def _find_fragments_without_reads(counting: Counting, samples: Sequence[AlignedS
         for aligned in samples
         for header in aligned.headers
         if header.kind == "fragments"
+    ]
+
+
+def _find_contradictions(counting: Counting, samples: Sequence[AlignedSample]) -> list[Problem]:
+    """Return an error for each file whose proper pairs cannot be any, if pairs are to be counted."""
+    if counting.unit not in PAIRED_UNITS:
+        return []
+    return [
+        Problem(
+            aligned.sample.name,
+            aligned.sample.row,
+            "counting",
+            "error",
+            f"{header.path}: {PROPER} {header.contradiction}; {MEND_MATES}",
+        )
+        for aligned in samples
+        for header in aligned.headers
+        if header.contradiction
     ]
 
 

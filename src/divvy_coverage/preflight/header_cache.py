@@ -15,7 +15,7 @@ from divvy_coverage.files import write_if_changed
 
 THREADS = 16  # they wait for the file system more than they compute
 CHUNK = 64  # files that a thread looks at in one go
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,6 +29,7 @@ class Fact(NamedTuple):
     digest: str
     paired: bool | None
     fingerprint: str
+    contradiction: str
 
 
 class HeaderCache:
@@ -59,17 +60,18 @@ class HeaderCache:
         sound = [path for path in paths if path in facts]
         return {path: self._header(path, facts[path]) for path in sound}, problems
 
-    def _read(self, path: Path) -> tuple[str, str, bool | None, str] | str:
+    def _read(self, path: Path) -> tuple[str, str, bool | None, str, str] | str:
         """Return what is kept of a file, or what is wrong with it; contigs are in memory once for all files."""
         try:
             header = examine(path)
         except UserError as error:
             return str(error)
         self._contigs.setdefault(header.digest, header.contigs)
-        return header.kind, header.digest, header.paired, header.fingerprint
+        return header.kind, header.digest, header.paired, header.fingerprint, header.contradiction
 
     def _header(self, path: Path, fact: Fact) -> Header:
-        return Header(path, fact.kind, self._contigs[fact.digest], fact.digest, fact.paired, fact.fingerprint)
+        _, kind, digest, paired, fingerprint, contradiction = fact
+        return Header(path, kind, self._contigs[digest], digest, paired, fingerprint, contradiction)
 
     def _keep(self, facts: dict[str, Fact]) -> None:
         """Write the cache, if it changed and can be written."""

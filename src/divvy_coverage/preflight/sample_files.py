@@ -38,7 +38,31 @@ def check_alignment_files(samples: Sequence[Sample], cache: Path) -> tuple[list[
         problems += [Problem(sample.name, sample.row, "alignment files", "error", text) for text in texts]
         if not texts:
             aligned.append(AlignedSample(sample, [sound[path] for path in paths]))
-    return aligned, problems
+    return aligned, problems + _find_same_content(aligned)
+
+
+def _find_same_content(samples: Sequence[AlignedSample]) -> list[Problem]:
+    """Return the problems of files with the content of others: of copies a warning, as they may be meant.
+
+    A file that is seen through two mounts has two names and device numbers; it is given away by its inode and times.
+    """
+    groups: dict[str, list[tuple[Sample, Path]]] = {}
+    for aligned in samples:
+        for header in aligned.headers:
+            if header.paired is not None:  # files without alignments are often the same
+                groups.setdefault(header.fingerprint, []).append((aligned.sample, header.path))
+    problems = []
+    for (first, path), *others in groups.values():
+        same = [(sample, other) for sample, other in others if get_stamp(other) == get_stamp(path)]
+        for sample, other in same:
+            text = f"{other}: is the same file as {path} of {first.name!r}; a file belongs to one sample, and once"
+            problems.append(Problem(sample.name, sample.row, "duplicate bam", "error", text))
+        copies = [f"{other} ({sample.name})" for sample, other in others if (sample, other) not in same]
+        if copies:
+            text = f"files that seem to be copies of {path} ({first.name}): {', '.join(copies[:10])}"
+            more = f" and {len(copies) - 10} more" if len(copies) > 10 else ""
+            problems.append(Problem("", None, "duplicate bam", "warning", text + more))
+    return problems
 
 
 def check_own_peaks(samples: Sequence[AlignedSample], cache: Path) -> list[Problem]:

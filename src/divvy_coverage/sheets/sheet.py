@@ -1,12 +1,12 @@
 """Sample sheets: make samples of the rows of a PEP, and find what is wrong with names, attributes and paths."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from divvy_coverage.errors import UserError
+from divvy_coverage.files import identify
 from divvy_coverage.intervals.regions import ROW_NAMES
 from divvy_coverage.naming import RULE, is_valid_name
 from divvy_coverage.problems import Problem, select_errors
@@ -143,16 +143,16 @@ def _check_files(row: "Row", sample: Sample, bam: str, peaks: str) -> list[Probl
 
 def _find_shared_files(samples: Sequence[Sample], attribute: str) -> list[Problem]:
     """Return the problems of samples that have an alignment file twice, or one that another sample has, too."""
-    owners: dict[str, list[Sample]] = {}
+    owners: dict[object, list[Sample]] = {}
     for sample in samples:
         for path in sample.files:
-            owners.setdefault(os.path.realpath(path), []).append(sample)
+            owners.setdefault(identify(path), []).append(sample)
     problems = []
-    for real, found in owners.items():
+    for file, found in owners.items():
         first, times = found[0], Counter(sample.row for sample in found)
         second = next((sample for sample in found if sample.name != first.name), None)
         for sample in {sample.row: sample for sample in found}.values():
-            path = next(path for path in sample.files if os.path.realpath(path) == real)
+            path = next(path for path in sample.files if identify(path) == file)
             if second:
                 other = second if sample.name == first.name else first
                 text = f"also the file of {other.name!r} (row {other.row}); a file belongs to one sample: {path}"

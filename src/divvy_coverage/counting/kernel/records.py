@@ -94,11 +94,16 @@ def count_reference_bases(record):
 
 
 @njit(forceinline=True)
+def is_proper(flag):
+    """Tell whether an alignment is a primary one of a proper pair, as its flags say."""
+    return (flag & PAIRED != 0) & (flag & PROPER_PAIR != 0) & (flag & NEVER_MATES == 0)
+
+
+@njit(forceinline=True)
 def is_mate(record, flag, contig):
     """Tell whether a kept alignment can be a mate of a fragment: primary, in a proper pair, its mate on its contig."""
     one_of_two = (flag & MATES == FIRST) | (flag & MATES == SECOND)
-    is_proper = (flag & PAIRED != 0) & (flag & PROPER_PAIR != 0) & (flag & NEVER_MATES == 0)
-    return is_proper & one_of_two & (read_int32(record, NEXT_CONTIG) == contig)
+    return is_proper(flag) & one_of_two & (read_int32(record, NEXT_CONTIG) == contig)
 
 
 @njit(forceinline=True)

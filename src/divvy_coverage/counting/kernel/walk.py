@@ -34,6 +34,7 @@ from divvy_coverage.counting.kernel.records import (
     find_reason,
     hash_name,
     is_mate,
+    is_proper,
     read_byte,
     read_uint16,
 )
@@ -43,8 +44,8 @@ FRAGMENTS, PAIRED_INSERTIONS, INSERTIONS, READS = map(
     UNITS.index, ("fragments", "paired_insertions", "insertions", "reads")
 )
 # places among the totals
-ALIGNMENTS, UNMAPPED_ONES, DUPLICATES, PROPER_PAIRS, KEPT, PAIRED_ONES = map(
-    TOTALS.index, ("alignments", "unmapped", "duplicates", "proper_pairs", "kept", "paired")
+ALIGNMENTS, UNMAPPED_ONES, DUPLICATES, PROPER_PAIRS, KEPT, KEPT_PROPER, PAIRED_ONES = map(
+    TOTALS.index, ("alignments", "unmapped", "duplicates", "proper_pairs", "kept", "kept_proper", "paired")
 )
 PURPOSES = at.KEPT | at.COMPARED
 PAIRS, OTHER_LENGTH, CONTRADICTORY = map(TOTALS.index, ("fragments", "excluded_length", "contradictory_lengths"))
@@ -162,7 +163,9 @@ def pair_up(cells, record, flag, purpose, contig, position, end):
 @njit(forceinline=True)
 def count_kept(cells, flag, contig, position, end):
     """Count a kept alignment by itself, as the units do that need no mate."""
-    add(get(cells, at.AT_TOTALS), KEPT, 1)
+    totals = get(cells, at.AT_TOTALS)
+    add(totals, KEPT, 1)
+    add(totals, KEPT_PROPER, is_proper(flag))
     unit = get(cells, at.UNIT)
     first = get(cells, at.AT_TSS_FIRST)
     has_start_sites = get(first, contig) < get(first, contig + 1)
