@@ -142,6 +142,25 @@ def test_directives_that_nothing_fills_are_no_warning_but_names_that_nothing_use
     assert said.count("rule job: mem_mb=100, but Snakemake itself takes 250 MB in a job") == 1
 
 
+@pytest.mark.parametrize(
+    ("resources", "essential"),
+    [
+        (
+            "cores=2",
+            "the resource cores would be ignored: the variable CORES is filled with the threads of the job",
+        ),
+        (
+            "time='01:00:00', runtime=5",
+            "the resource time would be ignored: the variable TIME is filled with runtime",
+        ),
+        ("JobName='x'", "the resource JobName would be ignored: the variable JOBNAME is filled with the name of"),
+    ],
+)
+def test_a_resource_that_would_be_ignored_is_refused(tmp_path: Path, resources: str, essential: str) -> None:
+    said = refuse(snakemake(tmp_path, one(f"    resources: {resources}\n")), essential)
+    assert "submitted job" not in said
+
+
 def test_snakemakes_own_resources_are_no_warning(tmp_path: Path) -> None:
     text = one("").replace("output: '{n}.txt'", "output: update('{n}.txt')")
     assert "not used by the template" not in succeed(snakemake(tmp_path, text))

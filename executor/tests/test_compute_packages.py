@@ -1,5 +1,8 @@
 """Compute packages: found, checked, and rendered by divvy."""
 
+import os
+import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -155,6 +158,63 @@ def test_a_configuration_with_a_key_twice_is_refused(tmp_path: Path) -> None:
     path.write_text("compute_packages:\n  p: {submission_command: a}\n  p: {submission_command: b}\n")
     with pytest.raises(ComputeError, match=r"'p' \(lines 2 and 3\); join what belongs together"):
         load_package(str(path), "p")
+
+
+def test_a_configuration_is_only_read(tmp_path: Path) -> None:
+    """By one who must not write to its folder, and whatever others have left there."""
+    path = site(tmp_path, "{CODE}")
+    before = sorted(tmp_path.rglob("*"))
+    load_package(str(path), "p")
+    assert sorted(tmp_path.rglob("*")) == before
+    for name in ("lock.divvy_config.yaml", "write-lock-divvy_config.yaml", "divvy_config.yaml.lock"):
+        (tmp_path / name).touch()
+    load_package(str(path), "p")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_configuration_of_another_user(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folder is closed to others
+        folder = Path(name)
+        folder.chmod(0o755)
+        path = site(folder, "{CODE}")
+        load_package(str(path), "p")  # now all modules are imported
+        os.seteuid(65534)
+        try:
+            assert not os.access(folder, os.W_OK, effective_ids=True)
+            assert load_package(str(path), "p").text == "{CODE}"
+            os.seteuid(0)
+            path.chmod(0o600)
+            os.seteuid(65534)
+            with pytest.raises(ComputeError, match=r"divvy_config\.yaml: cannot be read: Permission denied"):
+                load_package(str(path), "p")
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "refused"),
+    [
+        ('task="{CODE}"', "bash '/My Drive/x.sh'", ""),
+        ('task="{CODE}"', "bash '/Lab'\"'\"'s Drive/x.sh'", '"'),
+        ('task="{CODE}"', "bash '/cost $1/x.sh'", "$"),
+        ('task="{CODE}"', "bash '/a`b/x.sh'", "`"),
+        ("task='{CODE}'", "bash /plain/x.sh", ""),
+        ("task='{CODE}'", "bash '/My Drive/x.sh'", "'"),
+        ('echo "it\'s"; {CODE}', "bash '/cost $1/x.sh'", ""),
+        ('echo \\"; {CODE}', "bash '/cost $1/x.sh'", ""),
+        ("{CODE}", "bash '/cost $1/x.sh'", ""),
+        ('echo {CODE}; x="{CODE}"', "bash '/cost $1/x.sh'", "$"),
+    ],
+)
+def test_a_command_that_the_quotes_of_a_template_would_change_is_refused(
+    tmp_path: Path, line: str, code: str, refused: str
+) -> None:
+    found = package(tmp_path, f"#!/bin/bash\n{line}\n")
+    if refused:
+        with pytest.raises(ComputeError, match=re.escape(f"has {refused} in it")):
+            found.check({"CODE": code})
+    else:
+        found.check({"CODE": code})
 
 
 @pytest.mark.parametrize("key", ["submission_template", "submission_command"])

@@ -96,7 +96,7 @@ class Queue:
         outer = self
 
         class Scripted(kind):
-            def submit(self, command: str, script: Path) -> str:
+            def submit(self, command: str, script: Path, log: Path | None = None) -> str:
                 outer.submitted += 1
                 if error := outer.refuses(outer.submitted):
                     raise error

@@ -212,9 +212,10 @@ def test_here_runs_and_cancels_with_all_children(tmp_path: Path) -> None:
 
 def test_here_an_ended_job_is_gone(tmp_path: Path) -> None:
     script = tmp_path / "x.sub"
-    script.write_text("exit 3\n")
-    job = HERE.submit("sh", script)
+    script.write_text("exit 3; (\n")
+    job = HERE.submit("sh", script, tmp_path / "x.log")
     end = time.monotonic() + 10
     while HERE.states([job]) and time.monotonic() < end:
         time.sleep(0.01)
     assert HERE.states([job]) == {}
+    assert "syntax error" in (tmp_path / "x.log").read_text()

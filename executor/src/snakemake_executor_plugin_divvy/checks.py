@@ -19,6 +19,13 @@ from snakemake_executor_plugin_divvy.schedulers import Scheduler
 from snakemake_executor_plugin_divvy.variables import IMPLICIT, build_variables, make_name
 
 DEFAULT_JOBNAMES = ("snakejob.{name}.{jobid}.sh", "snakejob.{rulename}.{jobid}.sh")
+FILLED = {  # variables, by their names as resources, and what fills them
+    "cores": "the threads of the job",
+    "time": "runtime",
+    "code": "the command of the job",
+    "jobname": "the name of the job",
+    "logfile": "the path of its log",
+}
 SNAKEMAKE_MB = 250  # memory that the Snakemake of a job takes itself
 SHARED = (SharedFSUsage.INPUT_OUTPUT, SharedFSUsage.PERSISTENCE, SharedFSUsage.SOURCES)
 PLAIN = re.compile(r"[\w./+@-]*")  # wildcards that certainly arrive as they are
@@ -63,6 +70,7 @@ class JobChecks:
     def check(self, job: JobExecutorInterface) -> None:
         """Check a job; ValueError says what is wrong with it."""
         _check_wildcards(job)
+        _check_names(job)
         resources = tuple(job.resources.items())
         if (kind := (job.name, job.threads, resources)) in self._checked:
             return
@@ -102,6 +110,16 @@ class JobChecks:
         if new:
             self._warned.update(f"{name} {message}" for name in new)
             self.logger.warning(f"divvy: {', '.join(new)}: {message}")
+
+
+def _check_names(job: JobExecutorInterface) -> None:
+    """Check that no resource is called like a variable that something else fills, as it would be ignored."""
+    names = {name.lower(): name for name, _ in job.resources.items()}
+    for name, source in FILLED.items():
+        if name in names and (source != "runtime" or source in names):
+            raise ValueError(
+                f"the resource {names[name]} would be ignored: the variable {name.upper()} is filled with {source}"
+            )
 
 
 def _check_wildcards(job: JobExecutorInterface) -> None:

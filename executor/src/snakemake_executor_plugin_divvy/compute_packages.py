@@ -18,6 +18,7 @@ DIRECTIVE = re.compile(r"\s*#(SBATCH|\$|BSUB|PBS)\s")
 # reads it, only what the shell leaves alone
 SAFE_IN_DIRECTIVE = re.compile(r"[^'\"\\{}`$\x00-\x1f\x7f]*")
 SAFE_IN_SHELL = re.compile(r"[\w@%+=:,./ -]*")
+CHANGED_BY = {'"': re.compile(r'["$`\\]'), "'": re.compile("'")}  # quotes, and what they do not keep as it is
 OWN = ("CODE", "JOBNAME", "LOGFILE", "CORES", "MEM", "TIME")  # variables that are not named after a resource
 
 
@@ -51,6 +52,7 @@ class ComputePackage:
                 f"(--set-resources RULE:{missing[0].lower()}=VALUE), or a value in the compute package {self.name!r}"
             )
         _check_values({k: v for k, v in variables.items() if k != "CODE"}, kept)
+        _check_code(variables.get("CODE", ""), kept)
         directives = [line for line in self.text.splitlines() if DIRECTIVE.match(line)]
         unset = {name for line in directives for name in _list_missing(line, values)}
         return sorted(unset), sorted(set(variables) - set(PLACEHOLDER.findall(self.text)) - set(OWN))
@@ -87,8 +89,12 @@ def load_package(config: str | None, name: str) -> ComputePackage:
     from looper.divvy import ComputingConfiguration  # takes seconds, and only the controller needs it
 
     try:
-        divvy = ComputingConfiguration.from_yaml_file(filepath=str(path))
+        # from_yaml_file would lock the file, which writes beside it: not where it may only be read
+        divvy = ComputingConfiguration.from_yaml_data(path.read_text(encoding="utf-8-sig"))
+        divvy.filepath = str(path)  # relative templates start in its folder
         packages = divvy["compute_packages"]
+    except OSError as error:
+        raise ComputeError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # whatever yacman meets in a file that is not a divvy configuration
         raise ComputeError(f"{path}: not a divvy configuration: {type(error).__name__}: {error}") from error
     if not isinstance(packages, Mapping) or not packages:
@@ -127,6 +133,34 @@ def find_config(given: str | None) -> Path:
 
 def _list_missing(line: str, values: Mapping[str, str]) -> list[str]:
     return [name for name in PLACEHOLDER.findall(line) if not values.get(name)]
+
+
+def _check_code(code: str, lines: list[str]) -> None:
+    """Refuse a command that would be another one between the quotes that a template puts around it."""
+    for line in lines:
+        for place in re.finditer(r"\{CODE\}", line):
+            quote = _find_open_quote(line[: place.start()])
+            if quote and (found := CHANGED_BY[quote].search(code)):
+                raise ComputeError(
+                    f"the command of a job, {code}, has {found.group()} in it, which is not kept between the quotes of "
+                    f"this line of the template: {line.strip()!r}; work in a folder with a plain path, or write "
+                    "{CODE} without quotes"
+                )
+
+
+def _find_open_quote(text: str) -> str:
+    """Return the quote that is open at the end of a text of the shell; "" if none is."""
+    quote, escaped = "", False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif character == quote:
+            quote = ""
+        elif character in CHANGED_BY and not quote:
+            quote = character
+    return quote
 
 
 def _check_values(variables: Mapping[str, str], lines: list[str]) -> None:

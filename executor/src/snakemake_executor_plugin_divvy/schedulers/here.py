@@ -22,15 +22,16 @@ class Here(Scheduler):
         """Whether it can tell about jobs: always."""
         return True
 
-    def submit(self, command: str, script: Path) -> str:
+    def submit(self, command: str, script: Path, log: Path | None = None) -> str:
         """Start `script`. Its shell is bash whatever the command says: templates are written for it."""
-        process = subprocess.Popen(
-            ["bash", str(script)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with (log or Path(os.devnull)).open("ab") as said:
+            process = subprocess.Popen(
+                ["bash", str(script)],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         return f"{process.pid}.{get_birth(process.pid)}"
 
     def states(self, ids: Sequence[str]) -> States:

@@ -175,8 +175,11 @@ class Scheduler:
         """Whether it can tell about jobs; if not, their exit-status files alone do."""
         return bool(self.query)
 
-    def submit(self, command: str, script: Path) -> str:
-        """Submit `script` with the compute package's submission command and return the job's id."""
+    def submit(self, command: str, script: Path, log: Path | None = None) -> str:
+        """Submit `script` with the compute package's submission command and return the job's id.
+
+        What it prints goes where the template says; `log` is for where there is nobody to read that.
+        """
         env = {name: value for name, value in os.environ.items() if not JOB_VARIABLES.match(name)}
         done = run(f"{command} {shlex.quote(str(script))}", shell=True, timeout=SUBMIT_TIMEOUT, env=env)
         if done.returncode:

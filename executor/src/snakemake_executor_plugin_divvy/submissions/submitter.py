@@ -106,7 +106,8 @@ class Submitter:
     def _hand_over(self, submission: Submission) -> str:
         """Submit; this takes its time, and runs in a thread of its own."""
         self.journal.sync()
-        return self.scheduler.submit(self.command, submission.files.submission_script)
+        files = submission.files
+        return self.scheduler.submit(self.command, files.submission_script, files.scheduler_log)
 
     def _take_answer(self, submission: Submission, answer: str | SchedulerError) -> None:
         self.under_way -= 1
