@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ FAILURE = re.compile(r"^(?:\w*(?:Error|Exception)\b|Error in |error: )", re.MULT
 RULES = ("measure_coverage", "summarize_coverage", "collect_coverage")
 OF_THE_RUN = ("fix_samples", "fix_regions", "fix_support")  # what it is made of
 PROFILE = "divvy"
+MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:([MGT])B?)?")
+MEGABYTES = {None: 1, "M": 1, "G": 1000, "T": 1_000_000}
+TIME = re.compile(r"(?:([0-9]+)-)?([0-9]+(?::[0-9]+){0,2})")
 
 
 class Project:
@@ -43,7 +47,7 @@ class Project:
     Examples
     --------
     >>> project = Project("my_cohort/config/config.yaml")  # doctest: +SKIP
-    >>> project.measure_coverage(distributed=True, partition="longq", mem_mb=24000)  # doctest: +SKIP
+    >>> project.measure_coverage(distributed=True, partition="longq", mem=24000)  # doctest: +SKIP
     """
 
     def __init__(self, config: str | Path, folder: str | Path | None = None) -> None:
@@ -62,7 +66,9 @@ class Project:
         distributed: bool = False,
         region_set: str | None = None,
         package: str | None = None,
-        cores: int = 1,
+        cores: int | None = None,
+        mem: str | int | None = None,
+        time: str | int | None = None,
         force: bool = False,
         progress: bool = True,
         **resources: str | int,
@@ -78,14 +84,20 @@ class Project:
         package
             divvy compute package; by default that of the profile `divvy`.
         cores
-            Number of cores to use on this machine; ignored if `distributed`.
+            Number of cores: of this machine (by default one) or, if `distributed`, of each job that counts a sample
+            (CORES).
+        mem
+            Memory of a job (MEM) in MB, or with its unit, as "24 GB".
+        time
+            Time limit of a job (TIME) in minutes, or as "HH:MM:SS" or "D-HH:MM:SS".
         force
             Whether to count all samples again.
         progress
             Whether to show a progress bar.
         **resources
-            Resources of the jobs, named like the variables of the compute package's template (`partition="longq"`,
-            `mem_mb=24000`, `runtime=60` …).
+            Other resources of the jobs, named like the variables of the compute package's template
+            (`partition="longq"`, `qos="long"` …). If any is given, they take the place of all `set-resources` of the
+            profile, and `cores` that of `set-threads`.
 
         Returns
         -------
@@ -96,18 +108,20 @@ class Project:
         Raises
         ------
         UserError
-            With the workflow's messages, if inputs are wrong or a job fails.
+            With the workflow's messages, if inputs are wrong or a job fails, and for a memory or a time that is none.
         """
         target = self._get_target(region_set)
+        resources |= name_resources(mem, time, resources)
         # Snakemake evaluates unquoted values
         settings = [f"{rule}:{name}={value!r}" for rule in RULES for name, value in resources.items()]
         options = ["--set-resources", *settings] if settings else []
         options += ["--forcerun", RULES[0]] if force else []
         if distributed:
             options += ["--profile", self._find_profile()]
+            options += ["--set-threads", f"{RULES[0]}={cores}"] if cores else []
             options += ["--divvy-compute-package", package] if package else []
         else:
-            options += ["--cores", str(cores)]
+            options += ["--cores", str(cores or 1)]
         self._run_workflow([*options, "--", target], progress)
         return self._read(target)
 
@@ -179,6 +193,40 @@ class Project:
             raise
         if process.wait():
             raise UserError(find_failure(printed))
+
+
+def name_resources(mem: str | int | None, time: str | int | None, others: Iterable[str]) -> dict[str, str | int]:
+    """Return what divvy calls MEM and TIME by the names that Snakemake's resources have.
+
+    Raises
+    ------
+    UserError
+        For values that are no memory and no time, and for those that `others` has under Snakemake's name, too.
+    """
+    named: dict[str, str | int] = {}
+    if mem is not None:
+        found = MEMORY.fullmatch(str(mem).strip())
+        if not found:
+            raise UserError(f'mem: expected MB (24000), or a number of MB, GB or TB ("24 GB"), found {mem!r}')
+        named["mem_mb"] = ceil(float(found[1]) * MEGABYTES[found[2]])
+    if time is not None:
+        named["runtime"] = _count_minutes(time)
+    if twice := [name for name in named if name in others]:
+        ours = {"mem_mb": "mem", "runtime": "time"}[twice[0]]
+        raise UserError(f"{ours}: is given as {twice[0]}, too; give one of the two")
+    return named
+
+
+def _count_minutes(time: str | int) -> int:
+    """Return minutes, rounded up, of a time limit as Slurm writes it; of two numbers, the first are minutes."""
+    found = TIME.fullmatch(str(time).strip())
+    if not found:
+        raise UserError(f'time: expected minutes (60), "HH:MM:SS" or "D-HH:MM:SS", found {time!r}')
+    numbers = [int(number) for number in found[2].split(":")]
+    if not found[1] and len(numbers) < 3:
+        numbers.insert(0, 0)
+    hours, minutes, seconds = [*numbers, 0, 0][:3]
+    return max(1, ceil(1440 * int(found[1] or 0) + 60 * hours + minutes + seconds / 60))
 
 
 def follow(lines: Iterable[str], progress: bool) -> str:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -425,3 +426,36 @@ def test_more_samples_than_files_can_be_open(tmp_path: Path) -> None:
     )
     succeed(command(sys.executable, "-c", code, folder=tmp_path))
     assert all((tmp_path / out).exists() for out in outs)
+
+
+def lines_of_the_readme(language: str) -> str:
+    """Return the lines of the README that read results, with the names that the files of these tests have."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", (CLONE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (code,) = (block for block in blocks if "peak_set.matrix_raw.csv.gz" in block)
+    files = {"samples.tsv": "s.tsv", "region_stats.tsv.gz": "regions.tsv.gz"}
+    return re.sub(r"results/(?:matrix/peak_set\.)?([\w.]+)", lambda found: files.get(found[1], found[1]), code)
+
+
+def test_the_readme_reads_odd_names_in_python(many: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(many.folder)
+    found: dict[str, pd.DataFrame] = {}
+    exec(lines_of_the_readme("python"), found)
+    assert list(found["matrix"].columns) == list(found["samples"].index) == many.samples
+    assert list(found["matrix"].index) == many.regions
+    assert found["samples"].loc["007", "library_size"] == pd.read_csv("stats.tsv", sep="\t").library_size[2]
+    assert found["samples"].dtypes["usable"] == np.int64
+
+
+@pytest.mark.slow
+def test_the_readme_reads_odd_names_and_0_based_regions_in_r(many: Written) -> None:
+    code = lines_of_the_readme("r").partition("dds <-")[0]
+    bed = [line.split("\t") for line in (many.folder / "r.bed").read_text().splitlines()]
+    starts, widths = (
+        ", ".join(map(str, values)) for values in zip(*((int(s) + 1, int(e) - int(s)) for _, s, e in bed), strict=True)
+    )
+    check = f"""
+stopifnot(identical(colnames(counts), rownames(samples)), identical(rownames(samples)[3:4], c("007", "NA")))
+stopifnot(all(GenomicRanges::start(regions) == c({starts})), all(GenomicRanges::width(regions) == c({widths})))
+stopifnot(identical(samples["NA", "age"], 40L))
+"""
+    in_r(code + check, many.folder, "GenomicRanges")

@@ -50,7 +50,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     succeed(script("summarize_coverage", *f"{COHORT} --stats st.tsv --region-stats rs.tsv.gz".split(), folder=folder))
     bed = folder / "r.bed"
     for name in "ab":
-        write_bam(folder / "bam" / f"{name}.bam", {"chr1": 200_000_000}, [("r", 0, "chr1", 5, "50M", 60)])
+        write_bam(folder / "bam" / f"{name}.bam", {"chr1": 200_000_000}, [(name, 0, "chr1", 5, "50M", 60)])
     (folder / "peaks.tsv").write_text(f"sample_name\tpeaks\na\t{bed}\nb\t{bed}\n")
     write_sheet(folder / "samples.csv", [{"sample_name": name, "bam": f"bam/{name}.bam"} for name in "ab"])
     config = {
@@ -63,6 +63,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "blacklist": "",
         "counting": {"unit": "auto"} | dict.fromkeys(SETTINGS[1:]),
         "statistics": {"tss": ""},
+        "reference": "",
     }
     (folder / "config.json").write_text(json.dumps(config))
     write_results(folder / "results", sheet(3), ["peaks"], regions=20)

@@ -154,7 +154,7 @@ def test_peaks_of_the_sample_itself(tmp_path: Path, bedtools: str) -> None:
         counted.counts[0].tolist() == count_sample([bam], Wanted([REGIONS], Counting(min_mapq=30))).counts[0].tolist()
     )
     write_bed(peaks, [("2", 1, 90)])
-    with pytest.raises(UserError, match="none of the peaks's contigs"):
+    with pytest.raises(UserError, match="none of the contigs of the peaks"):
         count_sample([bam], Wanted([REGIONS], Counting(min_mapq=30), peaks=read_regions(peaks)))
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -330,7 +331,7 @@ def test_a_blacklist_with_other_names_of_contigs_is_an_error(check: Run, name: s
     Path("blacklist.bed").write_text("1\t0\t10\n")
     settings = {"blacklist": "blacklist.bed", "bed": "regions.bed" * (name == "given")}
     with pytest.raises(
-        UserError, match=r"blacklist\.bed: none of the blacklist's contigs \(1\).* lack the prefix 'chr'"
+        UserError, match=r"blacklist\.bed: none of the contigs of the blacklisted regions \(1\).* lack the prefix 'chr'"
     ):
         check(**{name: settings})
 
@@ -547,3 +548,50 @@ def test_copies_are_a_warning(check: Run) -> None:
         shutil.copy("a.bam", f"{name}.bam")
     (warning,) = check().warnings
     assert str(warning) == "files that seem to be copies of a.bam (a): b.bam (b), c.bam (c)"
+
+
+@pytest.mark.parametrize(
+    ("sites", "essentials"),
+    [
+        (
+            "1\t50\t51\ta\t0\t+\n",
+            ["none of the contigs of the start sites (1) is in the header", "lack the prefix 'chr'"],
+        ),
+        ("chr1\t20000\t20001\ta\t0\t-\n", ["1 start sites are beyond the end", "chr1:20000, but chr1 has 10000 bp"]),
+        ("chr1\t50\t51\n", ["line 1: no strand + or - in column 6", "give start sites with + or -"]),
+        ("", ["expected at least one transcription start site"]),
+    ],
+)
+def test_start_sites_that_do_not_fit_are_an_error(check: Run, sites: str, essentials: list[str]) -> None:
+    Path("tss.bed").write_text(sites)
+    settings = config(False, {"given": {"bed": "regions.bed"}})
+    settings["statistics"]["tss"] = "tss.bed"
+    with pytest.raises(UserError) as error:
+        check_inputs(settings, FOLDERS)
+    for essential in ["1 problem with the inputs", "start sites (1):\n  tss.bed: ", *essentials]:
+        assert essential in str(error.value)
+    Path("tss.bed").write_text("chr1\t9999\t10000\ta\t0\t+\nchrX\t9\t10\tb\t0\t+\n")
+    check_inputs(settings, FOLDERS)
+
+
+@pytest.mark.parametrize(("section", "name"), [("", "blacklist"), ("statistics", "tss"), ("", "reference")])
+def test_other_files_that_are_not_there_are_an_error(check: Run, section: str, name: str) -> None:
+    settings = config(False, {"given": {"bed": "regions.bed"}})
+    (settings[section] if section else settings)[name] = "gone"
+    with pytest.raises(UserError, match=rf"paths \(1\):\n  {section}{'.' * bool(section)}{name}: no such file: gone"):
+        check_inputs(settings, FOLDERS)
+
+
+def test_files_from_the_future_are_an_error(check: Run) -> None:
+    """Snakemake takes what is older than its input for damaged."""
+    later = time.time() + 3600
+    for name in ("a.bam", "b.bed"):
+        os.utime(name, (later, later))
+    Path("link.bam").symlink_to("c.bam")
+    os.utime("link.bam", (later, later), follow_symlinks=False)
+    rows = [{"sample_name": n, "bam": "link.bam" if n == "c" else f"{n}.bam", "peaks": f"{n}.bed"} for n in "abc"]
+    write_sheet(Path("samples.csv"), rows)
+    with pytest.raises(UserError) as error:
+        check()
+    assert str(error.value).count("changed in the future (") == 3
+    assert "so Snakemake would remove what is made of it; `touch` it: a.bam" in str(error.value)

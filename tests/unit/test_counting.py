@@ -152,7 +152,7 @@ def test_the_same_file_is_not_counted_twice(bam: Path, monkeypatch: pytest.Monke
 def test_regions_that_are_all_on_absent_contigs_are_refused_even_if_absent_contigs_are_zero(bam: Path) -> None:
     bed, zero = bam.with_name("r.bed"), Counting("reads", absent_contigs="zero")
     bed.write_text("1\t0\t50\n7\t0\t50\n")
-    with pytest.raises(UserError, match=r"x\.bam: none of the region set's contigs \(1, 7\) .*lack the prefix 'chr'"):
+    with pytest.raises(UserError, match=r"x\.bam: none of the contigs of the regions \(1, 7\) .*lack the prefix 'chr'"):
         count_alignments(bam, bed, zero)
     other = bam.with_name("other.bam")
     write_bam(other, {"7": 100}, [("r", 0, "7", 5, "30M", 60)])

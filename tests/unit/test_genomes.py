@@ -12,8 +12,7 @@ from divvy_coverage.intervals.bed import UNKNOWN_LENGTH
 from divvy_coverage.intervals.contigs import check_contigs, find_furthest
 from divvy_coverage.intervals.regions import Regions
 from divvy_coverage.preflight import genomes
-from divvy_coverage.preflight.checks import _join_contigs
-from divvy_coverage.preflight.genomes import check_genomes, check_regions
+from divvy_coverage.preflight.genomes import check_genomes, check_regions, join_contigs
 from divvy_coverage.preflight.sample_files import AlignedSample
 from divvy_coverage.problems import Problem
 from divvy_coverage.samples import Sample
@@ -167,7 +166,7 @@ def test_absent_contigs_may_be_zero_but_not_all_of_them_in_all_files_of_a_sample
     ]
     (found,) = check_regions(wanted, samples, "zero")
     assert (found.sample, found.row, found.kind, found.severity) == ("b", 2, "regions", "error")
-    assert found.text.startswith("b1.bam, b2.bam: none of the region set's contigs (1, chrM) is in the header")
+    assert found.text.startswith("b1.bam, b2.bam: none of the contigs of the regions (1, chrM) is in the header")
 
 
 def test_the_furthest_of_regions() -> None:
@@ -215,11 +214,11 @@ def test_regions_on_contigs_that_a_text_file_does_not_name_are_no_problem_if_one
     assert not check_regions(on_two, cohort(without_lengths("chr1"), HG38), "error")
     found = said(check_regions(on_two, cohort(without_lengths("1"), HG38, {"chr1": 1000}), "error"))
     assert found.keys() == {"a", "c"}
-    assert "none of the region set's contigs (chr1, chr18) is in the header" in found["a"]
+    assert "none of the contigs of the regions (chr1, chr18) is in the header" in found["a"]
     assert "c.bam: its header lacks 1 of the region set's contigs: chr18" in found["c"]
 
 
 def test_lengths_are_those_of_the_files_that_know_them() -> None:
     text = without_lengths("chr1", "chrUn")
     expected = HG38 | {"chrUn": UNKNOWN_LENGTH}
-    assert _join_contigs(cohort(text, HG38)) == _join_contigs(cohort(HG38, text)) == expected
+    assert join_contigs(cohort(text, HG38)) == join_contigs(cohort(HG38, text)) == expected

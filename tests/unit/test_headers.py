@@ -169,17 +169,22 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "SAM with a bad length": (lambda: SAM.replace(b"LN:1000", b"LN:x"), "a damaged header"),
     "SAM cut within a tag": (lambda: TAGGED[:-2], "the last line has no end"),
     "SAM cut within the header": (lambda: b"@SQ\tSN:chr1\tLN:10", "the last line has no end"),
+    "SAM in gzip, cut": (lambda: gzip.compress(SAM)[:-9], "found damaged gzip: Compressed file ended"),
+    "SAM in gzip, cut within a line": (lambda: gzip.compress(TAGGED[:-2]), "the last line has no end"),
     "SAM without end": (lambda: bgzf(SAM)[: -len(END)], "the end-of-file block is missing"),
 }
 
 
 @pytest.mark.parametrize(("content", "said"), REFUSED.values(), ids=REFUSED)
-def test_refusals_say_what_was_found(tmp_path: Path, content: Callable[[], bytes], said: str) -> None:
+def test_refusals_say_what_was_found(
+    tmp_path: Path, content: Callable[[], bytes], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = written(tmp_path / "x.bam", content())
     with pytest.raises(UserError) as error:
         examine(path)
     assert str(error.value).startswith(f"{path}: ")
     assert said in str(error.value)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -382,7 +382,7 @@ def test_units_that_a_file_cannot_give(tmp_path: Path) -> None:
 def test_a_contig_without_lines_counts_0_but_one_of_the_regions_has_to_be_there(tmp_path: Path) -> None:
     path = written(tmp_path / "x", GOOD["fragments"])
     assert count_alignments(path, to_regions([("chr1", 0, 400), ("chrY", 0, 9)]))[0].tolist() == [1, 0]
-    with pytest.raises(UserError, match="none of the region set's contigs"):
+    with pytest.raises(UserError, match="none of the contigs of the regions"):
         count_alignments(path, to_regions([("1", 0, 400)]))
 
 

@@ -62,7 +62,7 @@ def test_every_command_of_the_readme_runs(clone: Path, request: pytest.FixtureRe
             code += f"python - <<'PYTHON'\n{block}assert matrix.shape == (1000, 3) and len(samples) == 3\nPYTHON\n"
         if language == "r":
             need(bool(shutil.which("Rscript")), "r", "no Rscript")
-            code += f"cat > code.R <<'R'\n{block}stopifnot(dim(dds) == c(1000, 3))\nR\nRscript --vanilla code.R\n"
+            code += f"cat > code.R <<'R'\n{block}stopifnot(dim(dds) == c(1000, 3), GenomicRanges::start(regions)[1] > 0)\nR\nRscript --vanilla code.R\n"
     printed = run_in_one_shell(clone, code, env | {"PATH": environment()["PATH"] + ":/usr/sbin"})
     assert "matrix:      results/matrix/peak_set.matrix_raw.csv.gz" in printed
     assert f"report:      {clone}/results/report.html" in printed

@@ -215,3 +215,13 @@ def test_preflight_is_a_target_of_its_own(tmp_path: Path) -> None:
     assert "The inputs are in order." in run(tmp_path, target="preflight")
     assert not (tmp_path / "results").exists()
     nothing_started(tmp_path)
+
+
+@pytest.mark.slow
+def test_attributes_of_any_language_in_any_locale(tmp_path: Path) -> None:
+    """Also where Python would read and write ASCII, as on old clusters."""
+    tiny_project(tmp_path)
+    write_sheet(tmp_path / "samples.csv", [{"sample_name": n, "bam": f"bam/{n}.bam", "by": "Jörg 5 µM"} for n in "ab"])
+    old = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    succeed(snakemake(tmp_path, MATRIX, "--cores", "1", **old))
+    assert (tmp_path / "results/samples.tsv").read_text(encoding="utf-8").count("Jörg 5 µM") == 2

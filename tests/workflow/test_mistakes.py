@@ -1,6 +1,7 @@
 """Mistakes in configuration and sheet: one clear message, and no job is started."""
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -103,6 +104,14 @@ def test_whole_numbers_as_r_writes_them_and_paths_with_variables(project: Path) 
     assert isinstance(counting["min_mapq"], int)
     assert (project / made[1]).read_text() == "chr1\t120\t130\n"
     assert (project / made[2]).read_text() == "chr1\t50\t151\nchr1\t450\t551\n"
+
+
+def test_a_folder_that_snakemake_takes_for_a_pattern_is_refused(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run {1}"
+    folder.mkdir()
+    shutil.copytree(project / "config", folder / "config")
+    said = refuse(snakemake(folder, "--cores", "1"), f"{folder}: Snakemake takes {{…}} in this path for a wildcard")
+    assert "re.error" not in said
 
 
 def test_a_hostile_sample_name_is_refused(project: Path) -> None:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import divvy_coverage
 from divvy_coverage import Project, UserError, count_alignments, read_regions
 from divvy_coverage.demo import generate_project
+from divvy_coverage.project import name_resources
 from helpers import CLONE, environment, tiny_project
 
 SITES = CLONE / "executor" / "src" / "snakemake_executor_plugin_divvy" / "sites" / "divvy_config.yaml"
@@ -47,6 +49,44 @@ def test_counting_from_python_gives_the_matrix_that_the_engine_gives(project: Pr
 def test_a_region_set_that_does_not_exist_is_an_error_that_names_those_that_do(project: Project) -> None:
     with pytest.raises(UserError, match=r"expected one of peak_set .*found 'nothing'"):
         project.measure_coverage(region_set="nothing")
+
+
+@pytest.mark.parametrize(
+    ("mem", "time", "named"),
+    [
+        (None, None, {}),
+        (24000, 60, {"mem_mb": 24000, "runtime": 60}),
+        ("24000", "60", {"mem_mb": 24000, "runtime": 60}),
+        ("24 GB", "01:00:00", {"mem_mb": 24000, "runtime": 60}),
+        ("1.5G", "1:30", {"mem_mb": 1500, "runtime": 2}),
+        ("500M", "00:00:01", {"mem_mb": 500, "runtime": 1}),
+        ("2TB", "1-12", {"mem_mb": 2_000_000, "runtime": 2160}),
+        (None, "2-00:30", {"runtime": 2910}),
+        (None, "1-01:01:30", {"runtime": 1502}),
+        (None, "100:00:00", {"runtime": 6000}),
+    ],
+)
+def test_memory_and_time_as_people_write_them(mem: object, time: object, named: dict[str, int]) -> None:
+    assert name_resources(mem, time, ["partition"]) == named  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "essential"),
+    [
+        ({"mem": "much"}, "mem: expected MB (24000), or a number of MB, GB or TB (\"24 GB\"), found 'much'"),
+        ({"mem": -5}, "mem: expected MB"),
+        ({"mem": "24 kB"}, "mem: expected MB"),
+        ({"time": "1h"}, 'time: expected minutes (60), "HH:MM:SS" or "D-HH:MM:SS", found \'1h\''),
+        ({"time": "1:2:3:4"}, "time: expected minutes"),
+        ({"mem": 5, "mem_mb": 5}, "mem: is given as mem_mb, too; give one of the two"),
+        ({"time": 5, "runtime": 5}, "time: is given as runtime, too; give one of the two"),
+    ],
+)
+def test_memory_and_time_that_are_none(settings: dict[str, Any], essential: str, tmp_path: Path) -> None:
+    tiny_project(tmp_path)
+    with pytest.raises(UserError) as error:
+        Project(tmp_path / "config" / "config.yaml").measure_coverage(**settings)
+    assert str(error.value).startswith(essential)
 
 
 def test_a_configuration_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
@@ -99,7 +139,7 @@ def test_a_sheet_alone_is_simulated_without_files(tmp_path: Path) -> None:
 def test_the_readmes_example_runs_from_any_folder(package: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     slurm = request.getfixturevalue("slurm").env if package == "slurm" else {}
     code = readme_example().replace("distributed=True", f"distributed=True, package={package!r}")
-    code = code.replace("mem_mb=24000", "mem_mb=300")  # nodes are small here, and the cohort may be too
+    code = code.replace("mem=24000", "mem=300")  # nodes are small here, and the cohort may be too
     code = code.replace("sample_input_files=True", "samples=2, reads=2000")
     env = environment(**({"DIVCFG": str(SITES)} | slurm))
     done = subprocess.run(
@@ -112,6 +152,8 @@ def test_the_readmes_example_runs_from_any_folder(package: str, tmp_path: Path, 
     if package == "slurm":
         assert any("#SBATCH --partition='longq'" in text for text in scripts)
         assert any("#SBATCH --mem='300'" in text for text in scripts)
+        assert any("#SBATCH --time='04:00:00'" in text for text in scripts)
+        assert any("#SBATCH --cpus-per-task='2'" in text for text in scripts)
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def prepare_plan():
     cache = f".snakemake/divvy_coverage/{RESULTS}"
     folders = ["--plan", plan, "--results", RESULTS, "--cache", cache]
     command = [sys.executable, "-m", "divvy_coverage", "preflight", *folders]
-    done = subprocess.run(command, input=json.dumps(config), stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, input=json.dumps(config), stderr=subprocess.PIPE, encoding="utf-8")
     if done.returncode:
         raise WorkflowError(done.stderr.strip())
     if done.stderr:
@@ -105,14 +105,14 @@ def differing_files():
     """Return the results that are not what is wanted now; jobs have nothing to do with it."""
     if PLAN == RESULTS:
         return set()
-    with open(f"{PLAN}/{names.DIFFERING}") as file:
+    with open(f"{PLAN}/{names.DIFFERING}", encoding="utf-8") as file:
         return {f"{RESULTS}/{name}" for name in json.load(file)}
 
 
 @cache
 def samples():
     """Return the rows of the samples by name, in sheet order."""
-    with open(f"{PLAN}/{names.SAMPLES}", newline="") as file:
+    with open(f"{PLAN}/{names.SAMPLES}", newline="", encoding="utf-8") as file:
         return {row["sample_name"]: row for row in csv.DictReader(file, delimiter="\t")}
 
 
@@ -212,7 +212,7 @@ def counting_options():
     path = f"{PLAN}/{names.COUNTING}"
     if not os.path.exists(path):
         return ""
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         counting = json.load(file)
     del counting["blacklist"]  # its digest
     settings = {**config["statistics"], "blacklist": config["blacklist"], "reference": config["reference"]}

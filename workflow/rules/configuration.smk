@@ -1,6 +1,7 @@
 """The library and the configuration, which everything else needs."""
 
 import os
+import re
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 from snakemake.exceptions import WorkflowError
+from snakemake.io import regex_from_filepattern
 from snakemake.utils import validate
 
 SCHEMA = "../schemas/config.schema.yaml"  # relative to this file
@@ -51,13 +53,24 @@ except ImportError as error:
 def check_config():
     """Stop with every problem of the configuration, fill in the defaults, and make values what they mean."""
     if workflow.is_main_process:
+        check_folder()
         check_files()
-    with open(workflow.source_path(SCHEMA)) as file:
+    with open(workflow.source_path(SCHEMA), encoding="utf-8") as file:
         validator = Draft202012Validator(yaml.safe_load(file))
     stop_for([describe(error) for error in validator.iter_errors(config)])
     validate(config, SCHEMA)
     config.update(take_whole_numbers(config))
     stop_for(fill_paths(config))
+
+
+def check_folder():
+    """Stop if Snakemake could not work in this folder, as it takes what is between braces in its path for wildcards."""
+    try:
+        re.compile(regex_from_filepattern(os.getcwd()))
+    except re.error as error:
+        raise WorkflowError(
+            f"{os.getcwd()}: Snakemake takes {{…}} in this path for a wildcard ({error}); rename the folder"
+        ) from None
 
 
 def check_files():

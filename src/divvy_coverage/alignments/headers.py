@@ -173,7 +173,9 @@ def _read_sam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], list[Align
     start = file.read(len(bgzf.MAGIC))
     if start == bgzf.MAGIC:
         bgzf.check_end(file, path)
-    elif not start.startswith(htslib.GZIP):  # of what gzip compressed, the end is seen when it is counted
+    elif start.startswith(htslib.GZIP):  # all of it, as pysam does not say well what is wrong with it
+        htslib.check_whole(path)
+    else:
         htslib.check_sam_end(file, path)
     return _read_with_htslib(path)
 

@@ -83,20 +83,20 @@ def find_misfit(regions: Regions, lengths: Mapping[str, int], absent_contigs: st
 def find_no_contig(
     contigs: Collection[str],
     lengths: Mapping[str, int],
-    whose: str = "region set",
+    whose: str = "regions",
     effect: str = "all counts would be 0",
 ) -> str:
     """Say that not one of a region set's contigs is among those of a sample (bp), so that all counts would be 0.
 
     "" if there is one; that regions on others count 0 is what `absent_contigs` allows. `whose` and `effect` are for
-    other sets of regions.
+    what is no region set.
     """
     if not lengths.keys().isdisjoint(contigs):
         return ""
     names = list(dict.fromkeys(contigs))
     return (
-        f"none of the {whose}'s contigs ({', '.join(names[:10])}) is in the header, so {effect}"
-        f"{_suggest_names(names, lengths)}; give regions of the same genome"
+        f"none of the contigs of the {whose} ({', '.join(names[:10])}) is in the header, so {effect}"
+        f"{_suggest_names(names, lengths, whose)}; give a file of the same genome"
     )
 
 
@@ -127,9 +127,9 @@ def are_within(furthest: Mapping[str, tuple[int, int]], lengths: Mapping[str, in
     return True
 
 
-def _suggest_names(absent: Sequence[str], lengths: Mapping[str, int]) -> str:
+def _suggest_names(absent: Sequence[str], lengths: Mapping[str, int], whose: str = "regions") -> str:
     if any(f"chr{contig}" in lengths for contig in absent):
-        return f" (it has chr{absent[0]} and so on: the regions lack the prefix 'chr')"
+        return f" (it has chr{absent[0]} and so on: the {whose} lack the prefix 'chr')"
     if any(contig.removeprefix("chr") in lengths for contig in absent):
         return f" (it has {absent[0].removeprefix('chr')} and so on: the alignments lack the prefix 'chr')"
     return f" (it has {', '.join(list(lengths)[:5])} …)" if lengths else " (it names no contig)"

@@ -22,8 +22,8 @@ from divvy_coverage.intervals.bed import (
     Interval,
     parse_interval,
     parse_lines,
-    read_content,
 )
+from divvy_coverage.intervals.one_based import read_bed
 
 ROW_NAMES = "region"  # the column of tables and matrices with the names of regions
 SUPPORT = "support"  # of a region: the fraction of samples with a peak there
@@ -85,7 +85,7 @@ def read_regions(path: str | Path) -> Regions:
     Raises
     ------
     UserError
-        For a file that cannot be read or has no region, and with line numbers for lines that hold none.
+        For a file that cannot be read, has no region, or is 1-based, and with line numbers for lines that hold none.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def read_regions(path: str | Path) -> Regions:
     (1000, 'chr1:1500-2000')
     """
     path = Path(path)
-    content = read_content(path)
+    content = read_bed(path)
     regions = _read_plain(content) or _read_any(content, path)
     if not len(regions):
         raise UserError(f"{path}: expected at least one region, found none; give a BED file with regions")

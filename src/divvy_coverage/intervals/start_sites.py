@@ -8,7 +8,8 @@ import numpy as np
 
 from divvy_coverage.arrays import Integers
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.bed import parse_interval, parse_lines, read_content, split_fields
+from divvy_coverage.intervals.bed import parse_interval, parse_lines, split_fields
+from divvy_coverage.intervals.one_based import read_bed
 
 STRANDS = {"+": 1, "-": -1}
 
@@ -60,7 +61,7 @@ def read_start_sites(path: str | Path) -> StartSites:
     """
     path = Path(path)
     expected, advice = "BED with strands", "give start sites with + or - in column 6"
-    rows = list(dict.fromkeys(parse_lines(read_content(path), path, _parse_site, expected, advice)))
+    rows = list(dict.fromkeys(parse_lines(read_bed(path), path, _parse_site, expected, advice)))
     if not rows:
         raise UserError(f"{path}: expected at least one transcription start site, found none; {advice}")
     positions, strands = np.array([row[1] for row in rows], np.int64), np.array([row[2] for row in rows], np.int64)

@@ -22,9 +22,9 @@ from divvy_coverage.intervals.bed import (
     Interval,
     parse_interval,
     parse_lines,
-    read_content,
     split_fields,
 )
+from divvy_coverage.intervals.one_based import read_bed
 
 SOURCES = ("summits", "peaks")
 NARROW_PEAK = 10  # columns; the last has the distance of the summit from the start (bp), or -1
@@ -61,12 +61,12 @@ def read_peaks(path: str | Path, source: str = "summits", extension: int = 250) 
     Raises
     ------
     UserError
-        With file and line numbers for lines that are malformed or lack a summit, for a file without peaks, and for
-        another source or a negative extension.
+        With file and line numbers for lines that are malformed or lack a summit, for a file that has no peaks or is
+        1-based, and for another source or a negative extension.
     """
     check_source(source, extension)
     path = Path(path)
-    content = read_content(path).removeprefix(UTF8_BOM)
+    content = read_bed(path).removeprefix(UTF8_BOM)
     intervals = _read_plain(content, source)
     if intervals is None:
         intervals = _read_any(content, path, source)

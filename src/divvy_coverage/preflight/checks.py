@@ -14,12 +14,12 @@ from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.origin import describe_counting
 from divvy_coverage.errors import OutputError, UserError
 from divvy_coverage.files import remove, write_if_changed
-from divvy_coverage.intervals.bed import UNKNOWN_LENGTH
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.preflight.assay import check_counting
 from divvy_coverage.preflight.differences import find_differences
 from divvy_coverage.preflight.folders import Folders
-from divvy_coverage.preflight.genomes import check_genomes, check_regions
+from divvy_coverage.preflight.genomes import check_genomes, check_regions, join_contigs
+from divvy_coverage.preflight.other_files import check_other_files
 from divvy_coverage.preflight.region_sets import build_region_set
 from divvy_coverage.preflight.sample_files import AlignedSample, check_alignment_files, check_own_peaks
 from divvy_coverage.problems import Problem, list_by_kind, select_errors, select_warnings, write_problems
@@ -89,6 +89,7 @@ def check_inputs(config: Mapping[str, Any], folders: Folders) -> CheckedInputs:
     problems += [*found, *check_genomes(aligned)]
     counting, found = check_counting(config, _drop_bad(aligned, problems))
     problems += found
+    problems += check_other_files(config, _drop_bad(aligned, problems))
     if all(settings["bed"] for settings in config["regions"].values()):  # else they are read for a consensus
         problems += check_own_peaks(_drop_bad(aligned, problems), folders.cache / PEAKS)
     kept, found = _check_region_sets(config, _drop_bad(aligned, problems), folders)
@@ -113,7 +114,7 @@ def _check_region_sets(
     """
     errors: list[Problem] = []
     while True:
-        lengths = _join_contigs(samples)
+        lengths = join_contigs(samples)
         problems = [
             problem
             for name in (config["regions"] if samples else ())
@@ -124,19 +125,6 @@ def _check_region_sets(
             return kept, [*errors, *problems]
         samples = kept
         errors += select_errors(problems)
-
-
-def _join_contigs(samples: Sequence[AlignedSample]) -> dict[str, int]:
-    """Return the lengths (bp) of all contigs, which are the same in all files once genomes were compared.
-
-    A text file does not know them, so that those of others hold.
-    """
-    digests = {header.digest: header.contigs for aligned in samples for header in aligned.headers}
-    lengths: dict[str, int] = {}
-    for contigs in digests.values():
-        for contig, length in contigs.items():
-            lengths[contig] = min(length, lengths.get(contig, UNKNOWN_LENGTH))
-    return lengths
 
 
 def _check_region_set(

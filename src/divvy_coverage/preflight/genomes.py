@@ -30,6 +30,19 @@ def check_genomes(samples: Sequence[AlignedSample]) -> list[Problem]:
     return _list_errors("genome", samples, texts)
 
 
+def join_contigs(samples: Sequence[AlignedSample]) -> dict[str, int]:
+    """Return the lengths (bp) of all contigs, which are the same in all files once genomes were compared.
+
+    A text file does not know them, so that those of others hold.
+    """
+    digests = {header.digest: header.contigs for aligned in samples for header in aligned.headers}
+    lengths: dict[str, int] = {}
+    for contigs in digests.values():
+        for contig, length in contigs.items():
+            lengths[contig] = min(length, lengths.get(contig, UNKNOWN_LENGTH))
+    return lengths
+
+
 def check_regions(regions: Regions, samples: Sequence[AlignedSample], absent_contigs: str) -> list[Problem]:
     """Return an error for each file that a region set does not fit, and a warning for each group of like files.
 

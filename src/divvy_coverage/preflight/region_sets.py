@@ -84,7 +84,9 @@ def read_blacklists(paths: Sequence[Path], lengths: Mapping[str, int]) -> list[R
     """Read blacklists. Raises UserError for one that has no contig of the alignments, whose lengths are given (bp)."""
     blacklists = [read_regions(path) for path in paths]
     for path, blacklist in zip(paths, blacklists, strict=True):
-        if lengths and (problem := find_no_contig(blacklist.contigs, lengths, "blacklist", "it would exclude nothing")):
+        if lengths and (
+            problem := find_no_contig(blacklist.contigs, lengths, "blacklisted regions", "they would exclude nothing")
+        ):
             raise UserError(f"{path}: {problem}")
     return blacklists
 

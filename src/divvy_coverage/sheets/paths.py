@@ -4,6 +4,8 @@ import errno
 import os
 import re
 import stat
+import time
+from datetime import datetime
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -47,11 +49,15 @@ def check_file(path: str) -> str:
     if SEPARATOR.search(path):
         return f"a path must not hold a tab or a line break: {path!r}"
     try:
-        mode = os.stat(path).st_mode
+        status = os.stat(path)
+        changed = max(status.st_mtime, os.lstat(path).st_mtime)  # as Snakemake sees it
     except (OSError, ValueError) as error:
         return _explain_missing(path, error)
-    if not stat.S_ISREG(mode):
-        return f"{'a folder' if stat.S_ISDIR(mode) else 'a device or pipe'}, not a file: {path}"
+    if not stat.S_ISREG(status.st_mode):
+        return f"{'a folder' if stat.S_ISDIR(status.st_mode) else 'a device or pipe'}, not a file: {path}"
+    if changed > time.time():
+        when = datetime.fromtimestamp(changed).astimezone().isoformat(" ", "seconds")
+        return f"changed in the future ({when}), so Snakemake would remove what is made of it; `touch` it: {path}"
     if wildcard := WILDCARD.search(path):
         return f"Snakemake takes {wildcard.group()} for a wildcard; rename or link it: {path}"
     return "" if os.access(path, os.R_OK) else f"not readable: {path}"

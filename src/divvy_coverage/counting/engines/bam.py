@@ -147,7 +147,7 @@ class Walker:
             if warning := check_contigs(regions, header.contigs, self.path, absent_contigs):
                 self._warn(warning)
         others = (
-            (self._wanted.blacklist, "blacklist", "it would exclude nothing"),
+            (self._wanted.blacklist, "blacklisted regions", "they would exclude nothing"),
             (self._wanted.peaks, "peaks", "nothing would be in them"),
         )
         for those, name, effect in others:
