@@ -267,11 +267,12 @@ def check_collected(folder: Path, samples: int) -> None:
 
 
 def make_reads(folder: Path, each: int, regions: int, reads: int) -> None:
-    """Make a file of `each` reads, and as many names of it as `reads` need."""
+    """Make a file of `each` reads, and as many copies of it as `reads` need."""
     if not (folder / "reads.bam").exists():
         make_inputs(folder, each, regions)
     for number in range(reads // each):
-        link(folder / "reads.bam", f"{number}.bam")
+        if not (folder / f"{number}.bam").exists():
+            shutil.copyfile(folder / "reads.bam", folder / f"{number}.bam")
 
 
 def compiled(floor: Path) -> bool:

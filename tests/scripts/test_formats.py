@@ -255,7 +255,7 @@ def test_anndata_has_the_attributes_and_statistics_of_samples(written: Written, 
         *("alignments", "_", "__", "nul"),
     ]
     for name in ("bam", "group", "patient", "well", "barcode", "alignments"):
-        assert columns[name] == ATTRIBUTES[name][:n], name
+        assert columns[name] == [value.replace("\t", " ") for value in ATTRIBUTES[name][:n]], name
     assert columns["batch"] == [int(cell) for cell in ATTRIBUTES["batch"][:n]]
     assert columns["dose_µM"] == [float(cell) for cell in ATTRIBUTES["dose/µM"][:n]]
     assert columns["age"] == [float(cell) if cell else None for cell in ATTRIBUTES["age"][:n]]
