@@ -29,6 +29,11 @@ def check_regular(path: Path, expected: str = "a file") -> None:
         raise UserError(f"{path}: expected {expected}, found {found}; give the path of a file")
 
 
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text, whatever ends them; nothing else that Unicode takes for the end of a line does."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def identify(path: str | Path) -> tuple[int, int] | str:
     """Return what is the same for all names of a file: links of both kinds, and other ways to its folder."""
     try:

@@ -70,10 +70,10 @@ class JobChecks:
     def check(self, job: JobExecutorInterface) -> None:
         """Check a job; ValueError says what is wrong with it."""
         _check_wildcards(job)
-        _check_names(job)
         resources = tuple(job.resources.items())
         if (kind := (job.name, job.threads, resources)) in self._checked:
             return
+        _check_names(job)
         get_pack(job, [])
         files = JobFiles(self.logdir / make_safe_name(job.name), self.state, make_name([job]))
         unset, unused = self.package.check(build_variables([job], files, self.scheduler))

@@ -23,9 +23,8 @@ from divvy_coverage.intervals.bed import UNKNOWN_LENGTH
 ENOUGH = 1 << 16  # bytes of records, of which some hundred tell whether they are paired-end
 FIRST_ALIGNMENTS = 200
 RECORD_START = 36  # bytes of a record before its name (SAM specification, 4.2)
-FIELDS = struct.Struct(
-    "<4xi10xH4xiii"
-)  # of these: contig, flag, contig and position of the mate, length of the template
+# of these: contig, flag, contig and position of the mate, length of the template
+FIELDS = struct.Struct("<4xi10xH4xiii")
 PAIRED, PROPER_PAIR, FIRST, SECOND = 0x1, 0x2, 0x40, 0x80
 NOT_PROPER = 0x4 | 0x8 | 0x100 | 0x800  # unmapped, mate unmapped, secondary, supplementary
 MANY = 50  # mates, of which some are the first and some the second of their pairs
@@ -61,16 +60,15 @@ def examine(path: Path) -> Header:
     try:
         kind = find_kind(path)
         with path.open("rb") as file:
-            contigs, alignments = _read_text(path, kind) if kind in TEXT_KINDS else READERS[kind](file, path)
+            contigs, alignments = (_list_contigs(path, kind), []) if kind in TEXT_KINDS else READERS[kind](file, path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not contigs:
         raise UserError(f"{path}: its header names no contig, as that of reads that are not aligned; align them first")
-    paired = find_any_paired(bool(flag & PAIRED) for _, flag, *_ in alignments)
-    if kind in TEXT_KINDS:
-        paired = TEXT_KINDS[kind].paired
-    contradiction = find_contradiction(alignments)
-    return Header(path, kind, contigs, compute_digest(contigs), paired, compute_fingerprint(path), contradiction)
+    flags = (flag for _, flag, *_ in alignments)
+    paired = TEXT_KINDS[kind].paired if kind in TEXT_KINDS else find_any_paired(bool(flag & PAIRED) for flag in flags)
+    found = find_contradiction(alignments)
+    return Header(path, kind, contigs, compute_digest(contigs), paired, compute_fingerprint(path), found)
 
 
 def compute_digest(contigs: Mapping[str, int]) -> str:
@@ -111,9 +109,7 @@ def find_contradiction(alignments: Iterable[Alignment]) -> str:
     """Say what most alignments that are proper pairs by their flags (0x2) lack to be that; "" if they may be."""
     proper = [each for each in alignments if each[1] & (PAIRED | PROPER_PAIR | NOT_PROPER) == PAIRED | PROPER_PAIR]
     problems = {
-        "their mates are on no contig or on another one (RNEXT)": [
-            mate_contig != own for own, _, mate_contig, *_ in proper
-        ],
+        "their mates are on no contig or on another one (RNEXT)": [own != other for own, _, other, *_ in proper],
         "their mates have no position (PNEXT)": [position < 0 for *_, position, _ in proper],
         "their fragments have no length (TLEN)": [length == 0 for *_, length in proper],
     }
@@ -124,10 +120,10 @@ def find_contradiction(alignments: Iterable[Alignment]) -> str:
     return "none is the other mate of another (flags 0x40, 0x80)" if len(proper) >= MANY and len(kinds) == 1 else ""
 
 
-def _read_text(path: Path, kind: str) -> tuple[Mapping[str, int], list[Alignment]]:
+def _list_contigs(path: Path, kind: str) -> Mapping[str, int]:
     from divvy_coverage.alignments.text_files import list_contigs  # BAM does without numpy
 
-    return dict.fromkeys(list_contigs(path, kind), UNKNOWN_LENGTH), []
+    return dict.fromkeys(list_contigs(path, kind), UNKNOWN_LENGTH)
 
 
 def _read_bam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], list[Alignment]]:

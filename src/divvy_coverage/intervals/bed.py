@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from divvy_coverage.errors import UserError, listing
-from divvy_coverage.files import check_regular
+from divvy_coverage.files import check_regular, split_lines
 
 LARGEST_COORDINATE = 2**31 - 1  # BAM's coordinates are int32
 UNKNOWN_LENGTH = LARGEST_COORDINATE  # of the contigs of files that have no header
@@ -39,13 +39,13 @@ def read_content(path: Path) -> bytes:
         raise UserError(f"{path}: damaged or truncated gzip file: {error}") from error
 
 
-def split_lines(content: bytes, path: Path) -> list[str]:
+def read_lines(content: bytes, path: Path) -> list[str]:
     """Return the lines of a text, whatever ends them. Raises UserError for what is no text."""
     try:
         text = content.removeprefix(UTF8_BOM).decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected a text file (BED, plain or gzip), found other bytes: {error}") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return split_lines(text)
 
 
 def parse_lines(
@@ -79,7 +79,7 @@ def parse_lines(
         After the last line, with the numbers of all lines that `parse` refused; at once for what is no text.
     """
     problems: list[str] = []
-    for number, line in enumerate(split_lines(content, path), start=1):
+    for number, line in enumerate(read_lines(content, path), start=1):
         if not line or line.isspace() or line.startswith(NOT_INTERVALS):
             continue
         try:

@@ -1,11 +1,12 @@
 """Whether regions fit the contigs of an alignment file."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from divvy_coverage.arrays import Integers
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.bed import LARGEST_COORDINATE, UNKNOWN_LENGTH
 from divvy_coverage.intervals.regions import Regions
@@ -63,21 +64,50 @@ def find_misfit(regions: Regions, lengths: Mapping[str, int], absent_contigs: st
             "zero"
         )
         return Misfit(error, "")
-    length = np.array([lengths.get(contig, LARGEST_COORDINATE) for contig in regions.contigs])
-    outside = np.flatnonzero(regions.starts >= length)
-    if outside.size:
-        found = [
-            f"{regions.contigs[i]}:{regions.starts[i]}-{regions.ends[i]}, but {regions.contigs[i]} has {length[i]} bp"
-            for i in outside[:5].tolist()
-        ]
-        error = (
-            f"{outside.size} regions start beyond the end of their contig: {'; '.join(found)}; "
-            "the regions seem to be of another genome build than the alignments; give regions of the same build"
-        )
+    length = get_lengths(regions.contigs, lengths)
+
+    def name(i: int) -> str:
+        return f"{regions.contigs[i]}:{regions.starts[i]}-{regions.ends[i]}"
+
+    if error := explain_outside(regions.contigs, regions.starts, length, name):
         return Misfit(error, "")
     beyond = int(np.count_nonzero(regions.ends > length))
     warning = f"{beyond} regions end beyond the end of their contig; they are counted as they are" if beyond else ""
     return Misfit("", warning)
+
+
+def get_lengths(contigs: Sequence[str], lengths: Mapping[str, int]) -> Integers:
+    """Return the length (bp) of each of some contigs; what is not in `lengths` is taken for long enough."""
+    return np.array([lengths.get(contig, LARGEST_COORDINATE) for contig in contigs], np.int64)
+
+
+def explain_outside(
+    contigs: Sequence[str],
+    starts: Integers,
+    length: Integers,
+    name: Callable[[int], str],
+    whose: str = "regions",
+    verb: str = "start",
+) -> str:
+    """Say what starts beyond the end of its contig; "" if nothing does.
+
+    Parameters
+    ----------
+    contigs, starts, length
+        Of n regions, or other things on contigs: the contig, the start (bp), and how long the contig is (bp).
+    name
+        Returns what messages call the one at a place.
+    whose, verb
+        What they are, and what they do there.
+    """
+    outside = np.flatnonzero(starts >= length)
+    if not outside.size:
+        return ""
+    found = [f"{name(i)}, but {contigs[i]} has {length[i]} bp" for i in outside[:5].tolist()]
+    return (
+        f"{outside.size} {whose} {verb} beyond the end of their contig: {'; '.join(found)}; the {whose} seem to be of "
+        f"another genome build than the alignments; give {whose} of the same build"
+    )
 
 
 def find_no_contig(

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from divvy_coverage.errors import UserError
+from divvy_coverage.files import split_lines
 from divvy_coverage.intervals.bed import NOT_INTERVALS, read_content, split_fields
 
 LOOKED_AT = 1 << 16  # bytes of a file that show its form
-LINE_END = re.compile(r"\r\n|\r|\n")
 POSITION = re.compile(r"\S+:[0-9,]+-[0-9,]+")
 FIRST_WORDS = {  # of lines that only these formats have, and no BED
     "@HD": "an interval_list of Picard",
@@ -48,7 +48,7 @@ def read_bed(path: Path) -> bytes:
 
 def find_one_based(content: bytes) -> str:
     """Name the format of a table whose coordinates are 1-based, or may be; "" for any other."""
-    lines = LINE_END.split(content[:LOOKED_AT].decode(errors="replace").removeprefix("\ufeff"))
+    lines = split_lines(content[:LOOKED_AT].decode(errors="replace").removeprefix("\ufeff"))
     lines = [line for line in (lines if len(content) <= LOOKED_AT else lines[:-1]) if line.strip()]
     for line in lines[:10]:
         if known := next((FIRST_WORDS[word] for word in FIRST_WORDS if line.startswith(word)), ""):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from divvy_coverage.alignments.headers import find_any_paired
+from divvy_coverage.alignments.headers import Header, find_any_paired
 from divvy_coverage.alignments.text_kinds import TEXT_KINDS
 from divvy_coverage.counting.definition import MEND_MATES, MIXTURE, NO_READS, PAIRED_UNITS, Counting
 from divvy_coverage.counting.presets import AUTO, check_shift, resolve_counting
@@ -32,11 +32,7 @@ def check_counting(
         check_shift(settings, counting, bool(config["statistics"]["tss"]))
     except UserError as error:
         return None, [*problems, _error(f"counting.{error}")]
-    return counting, [
-        *problems,
-        *_find_fragments_without_reads(counting, samples),
-        *_find_contradictions(counting, samples),
-    ]
+    return counting, problems + _find_uncountable_files(counting, samples)
 
 
 def _is_paired(aligned: AlignedSample) -> bool | None:
@@ -77,34 +73,23 @@ def _find_mixed_files(samples: Sequence[AlignedSample]) -> list[Problem]:
     return problems
 
 
-def _find_fragments_without_reads(counting: Counting, samples: Sequence[AlignedSample]) -> list[Problem]:
-    """Return an error for each file of fragments if reads are to be counted."""
-    if counting.unit != "reads":
-        return []
+def _find_uncountable_files(counting: Counting, samples: Sequence[AlignedSample]) -> list[Problem]:
+    """Return an error for each file in which there is nothing of the unit."""
     return [
-        Problem(aligned.sample.name, aligned.sample.row, "counting", "error", f"{header.path}: {NO_READS}")
+        Problem(aligned.sample.name, aligned.sample.row, "counting", "error", f"{header.path}: {text}")
         for aligned in samples
         for header in aligned.headers
-        if header.kind == "fragments"
+        if (text := _explain_uncountable(counting, header))
     ]
 
 
-def _find_contradictions(counting: Counting, samples: Sequence[AlignedSample]) -> list[Problem]:
-    """Return an error for each file whose proper pairs cannot be any, if pairs are to be counted."""
-    if counting.unit not in PAIRED_UNITS:
-        return []
-    return [
-        Problem(
-            aligned.sample.name,
-            aligned.sample.row,
-            "counting",
-            "error",
-            f"{header.path}: {PROPER} {header.contradiction}; {MEND_MATES}",
-        )
-        for aligned in samples
-        for header in aligned.headers
-        if header.contradiction
-    ]
+def _explain_uncountable(counting: Counting, header: Header) -> str:
+    """Say why a file has no reads, or no pairs, if these are to be counted; "" if it may have some."""
+    if counting.unit == "reads" and header.kind == "fragments":
+        return NO_READS
+    if counting.unit in PAIRED_UNITS and header.contradiction:
+        return f"{PROPER} {header.contradiction}; {MEND_MATES}"
+    return ""
 
 
 def _find_unknown_contigs(settings: Mapping[str, Any], samples: Sequence[AlignedSample]) -> list[Problem]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.contigs import find_no_contig
+from divvy_coverage.intervals.contigs import explain_outside, find_no_contig, get_lengths
 from divvy_coverage.intervals.start_sites import read_start_sites
 from divvy_coverage.preflight.genomes import join_contigs
 from divvy_coverage.preflight.sample_files import AlignedSample
@@ -37,14 +37,10 @@ def _find_wrong_start_sites(path: str, lengths: Mapping[str, int]) -> str:
         return ""  # no sample is left
     if misfit := find_no_contig(sites.contigs, lengths, "start sites", "their profile would be empty"):
         return f"{path}: {misfit}"
-    outside = [
-        f"{contig}:{position}, but {contig} has {lengths[contig]} bp"
-        for contig, position in zip(sites.contigs, sites.positions.tolist(), strict=True)
-        if contig in lengths and position >= lengths[contig]
-    ]
-    if not outside:
-        return ""
-    return (
-        f"{path}: {len(outside)} start sites are beyond the end of their contig: {'; '.join(outside[:5])}; they seem "
-        "to be of another genome build than the alignments; give start sites of the same build"
-    )
+
+    def name(i: int) -> str:
+        return f"{sites.contigs[i]}:{sites.positions[i]}"
+
+    length = get_lengths(sites.contigs, lengths)
+    outside = explain_outside(sites.contigs, sites.positions, length, name, "start sites", "are")
+    return f"{path}: {outside}" if outside else ""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from divvy_coverage.alignments.fingerprints import get_stamp
+from divvy_coverage.alignments.fingerprints import NO_STAMP, get_stamp
 from divvy_coverage.alignments.headers import Header
 from divvy_coverage.errors import OutputError, UserError
 from divvy_coverage.files import write_if_changed
@@ -53,11 +53,13 @@ def _find_same_content(samples: Sequence[AlignedSample]) -> list[Problem]:
                 groups.setdefault(header.fingerprint, []).append((aligned.sample, header.path))
     problems = []
     for (first, path), *others in groups.values():
-        same = [(sample, other) for sample, other in others if get_stamp(other) == get_stamp(path)]
-        for sample, other in same:
+        stamp, copies = get_stamp(path) if others else NO_STAMP, []
+        for sample, other in others:
+            if get_stamp(other) != stamp:
+                copies.append(f"{other} ({sample.name})")
+                continue
             text = f"{other}: is the same file as {path} of {first.name!r}; a file belongs to one sample, and once"
             problems.append(Problem(sample.name, sample.row, "duplicate bam", "error", text))
-        copies = [f"{other} ({sample.name})" for sample, other in others if (sample, other) not in same]
         if copies:
             text = f"files that seem to be copies of {path} ({first.name}): {', '.join(copies[:10])}"
             more = f" and {len(copies) - 10} more" if len(copies) > 10 else ""

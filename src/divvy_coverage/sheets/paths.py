@@ -10,11 +10,11 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from divvy_coverage.errors import UserError
+from divvy_coverage.samples import SEPARATOR
 
 WILDCARD = re.compile(r"\{\s*\w+.*\}")
 VARIABLE = re.compile(r"\$\w+|\$\{\w+\}")
 LEFTOVER = re.compile(rf"\{{[^{{}}]*\}}|{VARIABLE.pattern}")
-SEPARATOR = re.compile(r"[\t\r\n]")  # of the table of samples
 
 
 def fill_path(path: str) -> str:

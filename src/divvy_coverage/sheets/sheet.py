@@ -143,16 +143,18 @@ def _check_files(row: "Row", sample: Sample, bam: str, peaks: str) -> list[Probl
 
 def _find_shared_files(samples: Sequence[Sample], attribute: str) -> list[Problem]:
     """Return the problems of samples that have an alignment file twice, or one that another sample has, too."""
-    owners: dict[object, list[Sample]] = {}
+    owners: dict[object, list[tuple[Sample, str]]] = {}
     for sample in samples:
         for path in sample.files:
-            owners.setdefault(identify(path), []).append(sample)
+            owners.setdefault(identify(path), []).append((sample, path))
     problems = []
-    for file, found in owners.items():
-        first, times = found[0], Counter(sample.row for sample in found)
-        second = next((sample for sample in found if sample.name != first.name), None)
-        for sample in {sample.row: sample for sample in found}.values():
-            path = next(path for path in sample.files if identify(path) == file)
+    for found in owners.values():
+        first, times = found[0][0], Counter(sample.row for sample, _ in found)
+        second = next((sample for sample, _ in found if sample.name != first.name), None)
+        firsts: dict[int | None, tuple[Sample, str]] = {}
+        for sample, path in found:
+            firsts.setdefault(sample.row, (sample, path))
+        for sample, path in firsts.values():
             if second:
                 other = second if sample.name == first.name else first
                 text = f"also the file of {other.name!r} (row {other.row}); a file belongs to one sample: {path}"

@@ -6,7 +6,6 @@ are gone, and the row takes values of others.
 
 import codecs
 import csv
-import re
 import urllib.request
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from divvy_coverage.errors import UserError, listing
+from divvy_coverage.files import split_lines
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 NAMES = {",": "commas", "\t": "tabs", ";": "semicolons"}
@@ -23,7 +23,6 @@ ADVICE = {  # for tables with other separators than their suffix tells
     ";": "Excel writes semicolons where numbers have a decimal comma: set it to a point (Options, Advanced, without"
     ' "Use system separators") and save again, or save as "Text (Tab delimited)" and call the file .tsv',
 }
-LINE_END = re.compile(r"\r\n|\r|\n")  # nothing else that Unicode takes for one
 WORKBOOK = b"PK\x03\x04"  # how a .xlsx starts, whatever it is called
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SAVE = 'save it as plain text in UTF-8 (in Excel: "CSV UTF-8")'
@@ -100,9 +99,9 @@ def _read_lines(path: str) -> list[str]:
     if content.startswith(UTF_16) or b"\0" in content:
         raise UserError(f'{path}: expected text in UTF-8, found UTF-16 (Excel\'s "Unicode Text"); {SAVE}')
     try:
-        return LINE_END.split(content.decode("utf-8-sig"))
+        return split_lines(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        number = len(LINE_END.split(content[: error.start].decode("latin-1")))
+        number = len(split_lines(content[: error.start].decode("latin-1")))
         part = content[max(0, error.start - 10) : error.end + 10]
         raise UserError(f"{path}: line {number}: expected text in UTF-8, found other bytes: {part!r}; {SAVE}") from None
 
