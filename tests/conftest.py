@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from divvy_coverage.demo.files import write_project
-from helpers import BIN, DATA, need
+from helpers import BIN, DATA, made_once, need
 
 # a loaded machine is no mistake; in CI, the same examples each time
 settings.register_profile("default", deadline=None)
@@ -48,9 +49,8 @@ def bedtools() -> str:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo project with its default size; not to be changed."""
-    folder = tmp_path_factory.mktemp("demo")
-    write_project(folder / "demo", n_samples=12, n_regions=1000, n_reads=50_000, seed=1)
-    return folder / "demo"
+    numbers = {"n_samples": 12, "n_regions": 1000, "n_reads": 50_000, "seed": 1}
+    return made_once(tmp_path_factory, "demo", partial(write_project, **numbers))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import fcntl
 import importlib
 import io
 import os
@@ -10,8 +11,9 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import pytest
 import yaml
 
 from divvy_coverage.command_line import run
+from forked_snakemake import ForkedSnakemake
 
 CLONE = Path(__file__).resolve().parents[1]
 SNAKEFILE = CLONE / "workflow" / "Snakefile"
@@ -65,8 +68,18 @@ def command(*words: str | Path, folder: Path, timeout: float = 300, **env: str) 
 
 
 def snakemake(folder: Path, *options: str, snakefile: Path = SNAKEFILE, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake in `folder`."""
-    return command("snakemake", "--snakefile", snakefile, *options, folder=folder, **env)
+    """Run Snakemake in `folder`, in a process that starts from nothing if it has variables of its own."""
+    words = ["--snakefile", str(snakefile), *options]
+    if env:
+        return command("snakemake", *words, folder=folder, **env)
+    status, printed = get_forked_snakemake().run(words, folder, environment(), timeout=300)
+    return subprocess.CompletedProcess(["snakemake", *words], status, printed)
+
+
+@cache
+def get_forked_snakemake() -> ForkedSnakemake:
+    """Return the one of this process."""
+    return ForkedSnakemake()
 
 
 def succeed(done: subprocess.CompletedProcess[str]) -> str:
@@ -112,6 +125,18 @@ def in_r(code: str, folder: Path, *packages: str) -> str:
 def link_profile(folder: Path) -> None:
     """Let `snakemake --profile divvy` work in `folder`."""
     (folder / "divvy").symlink_to(CLONE / "profiles" / "divvy")
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first of the processes that ask for it makes, for all of them."""
+    own = factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / name
+    with folder.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.with_suffix(".made").exists():
+            make(folder)
+            folder.with_suffix(".made").touch()
+    return folder
 
 
 def write_config(folder: Path, pep: str | Path, beds: Mapping[str, str | Path], **sections: Any) -> None:

@@ -128,7 +128,7 @@ def test_the_controller_of_the_cluster_is_away_for_a_while(cluster: Cluster, tmp
 
 def test_killed_and_started_again(cluster: Cluster, tmp_path: Path) -> None:
     """The first run is killed while some jobs run and others wait: the second takes them all over."""
-    running, jobs = (10, 20) if cluster.package == "slurm" else (8, 12)
+    running, jobs = (10, 13) if cluster.package == "slurm" else (8, 11)
     rules = shell(STARTS, "while [ ! -e go ]; do sleep 0.5; done", "touch {output}")
     workflow(tmp_path, "    resources: mem_mb=300\n" + rules, range(jobs))
     first = cluster.start(tmp_path)

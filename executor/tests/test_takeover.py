@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -123,11 +124,15 @@ def read_outputs(project: Path) -> dict[str, str]:
     return {path.stem: path.read_text().strip() for path in project.glob("*.txt")}
 
 
-def start_and_kill(cluster: Cluster, project: Path) -> None:
+def start_and_kill(cluster: Cluster, project: Path, kinds: Sequence[str] = KINDS) -> None:
     """Run until all jobs wait for `go`, and end that as a crash of its machine does."""
-    process = cluster.start(project)
-    wait_until(lambda: read_starts(project).keys() == set(KINDS))
+    process = cluster.start(project, *outputs(kinds))
+    wait_until(lambda: read_starts(project).keys() == set(kinds))
     kill(process, project)
+
+
+def outputs(kinds: Sequence[str]) -> list[str]:
+    return [f"{kind}.txt" for kind in kinds]
 
 
 def kill(process: subprocess.Popen[str], project: Path) -> None:
@@ -171,29 +176,30 @@ def follow(cluster: Cluster, project: Path, words: str, count: int) -> str:
 def test_what_ended_while_no_run_lived_is_done_unless_it_was_edited_or_is_forced(
     cluster: Cluster, project: Path, what: str
 ) -> None:
-    start_and_kill(cluster, project)
+    kinds = ["bash", "python", "run"] if what == "forced" else KINDS
+    start_and_kill(cluster, project, kinds)
     (project / "go").touch()
     wait_until(lambda: not cluster.queue())
-    assert read_outputs(project) == dict.fromkeys(KINDS, "V1")
+    assert read_outputs(project) == dict.fromkeys(kinds, "V1")
     if what == "edited":
         edit(project)
-    options = ["--forcerun", "bash", "python.txt"] if what == "forced" else []
-    status, said = cluster.run(project, *options, "--rerun-incomplete")
+    options = ["--forcerun", "bash", "python.txt", "--"] if what == "forced" else []
+    status, said = cluster.run(project, "--rerun-incomplete", *options, *outputs(kinds))
     assert status == 0, said
     again = {"nothing": [], "edited": KINDS, "forced": ["bash", "python"]}[what]
-    assert read_starts(project) == {kind: 1 + (kind in again) for kind in KINDS}
-    assert read_outputs(project) == dict.fromkeys(KINDS, "V2" if what == "edited" else "V1")
-    status, said = cluster.run(project)
+    assert read_starts(project) == {kind: 1 + (kind in again) for kind in kinds}
+    assert read_outputs(project) == dict.fromkeys(kinds, "V2" if what == "edited" else "V1")
+    status, said = cluster.run(project, *outputs(kinds))
     assert "Nothing to be done" in said
 
 
 @on_slurm
 def test_a_renamed_rule_waits_for_the_job_that_makes_the_same_output(cluster: Cluster, project: Path) -> None:
-    start_and_kill(cluster, project)
+    start_and_kill(cluster, project, ["shell", "bash"])
     text = (project / "Snakefile").read_text()
     (project / "Snakefile").write_text(text.replace("rule shell:", "rule renamed:"))
     shutil.copy(project / "starts.shell", project / "before")
-    process = cluster.start(project, "--rerun-incomplete")
+    process = cluster.start(project, "--rerun-incomplete", *outputs(["shell", "bash"]))
     wait_until((project / "starts.renamed").exists)
     (project / "go").touch()
     status, said = finish(process)

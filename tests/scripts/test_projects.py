@@ -82,8 +82,9 @@ def test_a_new_project_runs_from_its_own_folder(tmp_path: Path) -> None:
     refuse(snakemake(project, "--cores", "1", snakefile=project / "workflow" / "Snakefile"), "at least one sample")
     (project / "config" / "pep" / "samples.csv").write_text("sample_name,bam\na,../../../bam/a.bam\n")
     (project / "config" / "regions.bed").write_text("chr1\t0\t1000\n")
-    succeed(snakemake(project, "--profile", "divvy", snakefile=project / "workflow" / "Snakefile"))
-    assert (project / "results" / "matrix" / "peak_set.matrix_raw.csv.gz").is_file()
+    matrix = "results/matrix/peak_set.matrix_raw.csv.gz"
+    succeed(snakemake(project, matrix, "--profile", "divvy", snakefile=project / "workflow" / "Snakefile"))
+    assert (project / matrix).is_file()
 
 
 def test_a_new_project_overwrites_nothing(tmp_path: Path) -> None:

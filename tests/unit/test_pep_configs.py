@@ -11,7 +11,7 @@ from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.samples import read_samples
 from divvy_coverage.sheets.pep import read_pep
-from helpers import command, refuse, write_bam
+from helpers import command, refuse, resolve_sheet, write_bam
 
 SECONDS = 30  # far more than a refusal takes
 TABLE = "sample_name,bam\nx,a.bam\n"
@@ -42,7 +42,7 @@ def write(folder: Path, **texts: str) -> Path:
 
 def refused(pep: Path, *essentials: str) -> None:
     with pytest.raises(UserError) as error:
-        read_pep(pep)
+        resolve_sheet(pep)
     for essential in essentials:
         assert essential in str(error.value)
 

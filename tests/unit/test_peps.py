@@ -469,7 +469,6 @@ def test_empty_sections_do_nothing(pep: Path, config: str) -> None:
         (b"sample_name,bam\n", ["at least one sample"]),
         (b"sample_name,bam\n,\n", ["at least one sample"]),
         (b"name,bam\nx,a.bam\n", ["no column 'sample_name'", "'name', 'bam'", "sample_table_index"]),
-        (b"sample_name,bam,_project\nx,a.bam,1\n", ["must not be called '_project'", "peppy", "rename"]),
     ],
 )
 @pytest.mark.parametrize("plain", [True, False], ids=["plain table", "PEP"])
@@ -480,6 +479,14 @@ def test_a_table_that_cannot_be_used(pep: Path, table: bytes, essentials: list[s
         resolve_sheet(pep / "samples.csv" if plain else config)
     for essential in essentials:
         assert essential in str(error.value)
+
+
+def test_a_column_with_a_name_that_peppy_uses_is_refused_in_a_pep_alone(pep: Path) -> None:
+    config = project(pep, "sample_name,bam,_project\nx,a.bam,1\n")
+    with pytest.raises(UserError, match="must not be called '_project', which peppy uses itself; rename it"):
+        resolve_sheet(config)
+    (sample,) = resolve_sheet(pep / "samples.csv")
+    assert sample.attributes["_project"] == ["1"]
 
 
 def test_a_pep_of_another_kind_is_refused(pep: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from helpers import CLONE, READS_OPTIONS, copy_clone, tiny_project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installation")]  # which share the wheels
 WORKFLOW = """\
 rule all:
     input: "sum.txt"
@@ -60,39 +60,31 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "dist"
 
 
-def fresh_environment(folder: Path, *requirements: str | Path) -> Path:
-    """Make an environment with these packages; return the folder of its programs."""
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    subprocess.run(
-        [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile", *requirements], check=True
-    )
-    return folder / "bin"
+def install(programs: Path, *requirements: str | Path) -> None:
+    """Install packages into an environment."""
+    words = [programs / "python", "-m", "pip", "install", "--quiet", "--no-compile", *requirements]
+    subprocess.run(words, check=True)
 
 
-def test_the_plugin_alone_runs_a_foreign_workflow(wheels: Path, tmp_path: Path) -> None:
+def test_each_product_is_useful_alone(wheels: Path, tmp_path: Path) -> None:
+    """In an environment with first the one and then the other, as making them takes longest."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
+    programs = tmp_path / "env" / "bin"
+    check_library(programs, wheels, tmp_path / "project")
+    run(programs / "python", "-m", "pip", "uninstall", "--quiet", "--yes", "divvy-coverage", folder=tmp_path)
     (wheel,) = wheels.glob("snakemake_executor_plugin_divvy-*.whl")
-    programs = fresh_environment(tmp_path / "env", wheel, "snakemake")
-    (tmp_path / "Snakefile").write_text(WORKFLOW)
-    run(programs / "snakemake", "--executor", "divvy", "--jobs", "2", folder=tmp_path)
-    assert (tmp_path / "sum.txt").read_text() == "1\n2\n"
-    assert list((tmp_path / "logs" / "divvy" / "sum").glob("*.sub"))
-    assert "divvy" not in run(
-        programs / "python",
-        "-c",
-        "import pkgutil; print([m.name for m in pkgutil.iter_modules() if m.name == 'divvy_coverage'])",
-        folder=tmp_path,
-    )
+    install(programs, wheel)
+    check_plugin(programs, tmp_path / "workflow")
 
 
-def test_the_library_alone_counts_and_as_a_module_of_a_workflow_too(wheels: Path, tmp_path: Path) -> None:
-    """The environment is what the environment file of the rules lists, as pip has it; Snakemake comes later."""
+def check_library(programs: Path, wheels: Path, folder: Path) -> None:
+    """Use the library where what the environment file of the rules lists is there, as pip has it; Snakemake comes later."""
     listed = yaml.safe_load((CLONE / "workflow" / "envs" / "divvy-coverage.yaml").read_text())["dependencies"]
     inner = [each for one in listed if isinstance(one, dict) for each in one["pip"]]
     names = [*inner, *(one for one in listed if isinstance(one, str) and not one.startswith(("python ", "pip")))]
     requirements = [f"{ON_PYPI.get(name, name)}{range_}" for name, _, range_ in (each.partition(" ") for each in names)]
-    programs = fresh_environment(tmp_path / "env", "--find-links", wheels, *requirements)
-    tiny_project(tmp_path / "project")
-    folder = tmp_path / "project"
+    install(programs, "--find-links", wheels, *requirements)
+    tiny_project(folder)
 
     said = run(programs / "python", "-m", "divvy_coverage", "--help", folder=folder)
     assert "measure_coverage" in said
@@ -100,22 +92,24 @@ def test_the_library_alone_counts_and_as_a_module_of_a_workflow_too(wheels: Path
     code = "import divvy_coverage as dc; print(dc.count_alignments('bam/b.bam', dc.read_regions('regions.bed'), dc.Counting('reads'))[0].tolist())"
     assert run(programs / "python", "-c", code, folder=folder) == "[2, 1]\n"
     outputs = ["--out", "b.bed", "--stats", "b.json"]
-    command = [
-        programs / "divvy-coverage",
-        "measure_coverage",
-        "--bam",
-        "bam/b.bam",
-        "--regions",
-        "regions.bed",
-        *outputs,
-        *READS_OPTIONS,
-    ]
-    run(*command, folder=folder)
+    inputs = ["--bam", "bam/b.bam", "--regions", "regions.bed"]
+    run(programs / "divvy-coverage", "measure_coverage", *inputs, *outputs, *READS_OPTIONS, folder=folder)
     assert (folder / "b.bed").read_text() == "chr1\t0\t1000\t2\nchr1\t120\t130\t1\n"
 
-    run(programs / "python", "-m", "pip", "install", "--quiet", "--no-compile", "snakemake", folder=folder)
+    install(programs, "snakemake")
     code = "from divvy_coverage import Project; print(Project('config/config.yaml').measure_coverage(progress=False).to_numpy().tolist())"
     assert run(programs / "python", "-c", code, folder=folder) == "[[1, 2], [0, 1]]\n"
+
+
+def check_plugin(programs: Path, folder: Path) -> None:
+    """Run a foreign workflow where nothing of ours is."""
+    code = "import pkgutil; print(sorted(m.name for m in pkgutil.iter_modules() if 'divvy' in m.name))"
+    folder.mkdir()
+    assert run(programs / "python", "-c", code, folder=folder) == "['snakemake_executor_plugin_divvy']\n"
+    (folder / "Snakefile").write_text(WORKFLOW)
+    run(programs / "snakemake", "--executor", "divvy", "--jobs", "2", folder=folder)
+    assert (folder / "sum.txt").read_text() == "1\n2\n"
+    assert list((folder / "logs" / "divvy" / "sum").glob("*.sub"))
 
 
 def test_source_distributions_hold_their_own_tests_and_nothing_of_the_other_product(wheels: Path) -> None:
@@ -134,7 +128,9 @@ def test_source_distributions_hold_their_own_tests_and_nothing_of_the_other_prod
 
 
 def test_metadata_and_descriptions_are_fit_for_pypi(wheels: Path, tmp_path: Path) -> None:
-    programs = fresh_environment(tmp_path / "env", "twine")
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
+    programs = tmp_path / "env" / "bin"
+    install(programs, "twine")
     files = [*wheels.glob("*.whl"), *wheels.glob("*.tar.gz")]
     assert len(files) == 4
     said = run(programs / "python", "-m", "twine", "check", "--strict", *files, folder=tmp_path)

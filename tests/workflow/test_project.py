@@ -135,25 +135,21 @@ def test_a_sheet_alone_is_simulated_without_files(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("slurm")
-@pytest.mark.parametrize("package", ["default", "slurm"])
-def test_the_readmes_example_runs_from_any_folder(package: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    slurm = request.getfixturevalue("slurm").env if package == "slurm" else {}
-    code = readme_example().replace("distributed=True", f"distributed=True, package={package!r}")
+def test_the_readmes_example_runs_from_any_folder(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    code = readme_example().replace("distributed=True", "distributed=True, package='slurm'")
     code = code.replace("mem=24000", "mem=300")  # nodes are small here, and the cohort may be too
     code = code.replace("sample_input_files=True", "samples=2, reads=2000")
-    env = environment(**({"DIVCFG": str(SITES)} | slurm))
+    env = environment(**({"DIVCFG": str(SITES)} | request.getfixturevalue("slurm").env))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "100%" in done.stderr  # the bar in a terminal
     scripts = sorted(path.read_text() for path in (tmp_path / "demo/logs/divvy/measure_coverage").glob("*.sub"))
-    assert scripts
-    if package == "slurm":
-        assert any("#SBATCH --partition='longq'" in text for text in scripts)
-        assert any("#SBATCH --mem='300'" in text for text in scripts)
-        assert any(re.search("#SBATCH --time='0[48]:00:00'", text) for text in scripts)  # two jobs may share one
-        assert any("#SBATCH --cpus-per-task='2'" in text for text in scripts)
+    assert any("#SBATCH --partition='longq'" in text for text in scripts)
+    assert any("#SBATCH --mem='300'" in text for text in scripts)
+    assert any(re.search("#SBATCH --time='0[48]:00:00'", text) for text in scripts)  # two jobs may share one
+    assert any("#SBATCH --cpus-per-task='2'" in text for text in scripts)
 
 
 @pytest.mark.slow

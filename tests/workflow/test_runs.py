@@ -1,7 +1,6 @@
 """Whole runs of the workflow: serial and distributed ones agree, and nothing is done twice."""
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -41,23 +40,17 @@ PARQUET = ("matrix_raw.parquet", "matrix_norm.parquet")
 HOSTILE = 'it\'s a "place" of $HOME; `id` & {MEM} %s'
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    tiny_project(tmp_path)
-    return tmp_path
-
-
 @pytest.mark.slow
 def test_the_demo_gives_the_same_serially_and_by_the_profile(demo: Path, tmp_path: Path) -> None:
     results = {name: tmp_path / name / "results" / "matrix" for name in ("serial", "divvy")}
+    targets = [f"results/matrix/peak_set.{file}" for file in SAME_BYTES]
     for name, options in {"serial": ["--cores", "2"], "divvy": ["--profile", "divvy"]}.items():
         folder = tmp_path / name
         matrix = {"formats": list(FORMATS)}
         write_config(folder, demo / "project_config.yaml", {"peak_set": demo / "regions.bed"}, matrix=matrix)
         link_profile(folder)
-        assert jobs(succeed(snakemake(folder, *options))) == 12
-        assert NOTHING in succeed(snakemake(folder, *options))
-        assert (folder / "results" / "report.html").is_file()
+        assert jobs(succeed(snakemake(folder, *targets, *options))) == 12
+        assert NOTHING in succeed(snakemake(folder, *targets, *options))
     for file in SAME_BYTES:
         assert len({(folder / f"peak_set.{file}").read_bytes() for folder in results.values()}) == 1, file
     regions, samples, counts = read_matrix(results["divvy"] / "peak_set.matrix_raw.csv.gz")
@@ -117,49 +110,12 @@ def test_several_region_sets_give_a_matrix_each(project: Path) -> None:
     assert (project / "results/report/one.frip.svg").is_file()
 
 
-@pytest.mark.slow
-def test_another_normalization_or_format_counts_nothing_again(project: Path) -> None:
-    succeed(snakemake(project, MATRIX, "--cores", "2"))
-    write_config(
-        project, "samples.csv", {"peaks": "regions.bed"}, matrix={"formats": ["h5ad", "mtx.gz"], "normalization": "tmm"}
-    )
-    printed = succeed(snakemake(project, "--cores", "2"))
-    rules = ("measure_coverage", "summarize_coverage", "compare_samples", "collect_coverage")
-    assert [jobs(printed, rule) for rule in rules] == [0, 0, 1, 4]
-    assert "tmm" in (project / "results/matrix/peaks.summary.json").read_text()
-    assert NOTHING in succeed(snakemake(project, "--cores", "2"))
-
-
-@pytest.mark.slow
-def test_only_the_file_that_is_missing_is_collected_again(project: Path) -> None:
-    succeed(snakemake(project, "--cores", "2"))
-    (project / "results/matrix/peaks.matrix_norm.parquet").unlink()
-    printed = succeed(snakemake(project, "--cores", "2"))
-    assert [
-        jobs(printed, rule)
-        for rule in ("measure_coverage", "summarize_coverage", "compare_samples", "collect_coverage", "make_report")
-    ] == [0, 0, 0, 1, 0]
-
-
-def test_a_new_sample_costs_one_job_and_the_collect(project: Path) -> None:
-    succeed(snakemake(project, MATRIX, "--cores", "2"))
-    write_bam(project / "bam" / "c.bam", {"chr1": 10_000}, [])
-    with (project / "samples.csv").open("a") as sheet:
+def test_a_new_sample_costs_one_job_and_the_collect(counted: Path) -> None:
+    write_bam(counted / "bam" / "c.bam", {"chr1": 10_000}, [])
+    with (counted / "samples.csv").open("a") as sheet:
         sheet.write("c,bam/c.bam\n")
-    printed = succeed(snakemake(project, MATRIX, "--cores", "2"))
+    printed = succeed(snakemake(counted, MATRIX, "--cores", "2"))
     assert (jobs(printed), jobs(printed, "collect_coverage")) == (1, 1)
-
-
-@pytest.mark.slow
-def test_touched_regions_run_nothing_and_changed_ones_everything(project: Path) -> None:
-    succeed(snakemake(project, MATRIX, "--cores", "2"))
-    os.utime(project / "regions.bed")
-    assert NOTHING in succeed(snakemake(project, MATRIX, "--cores", "2"))
-    with (project / "regions.bed").open("a") as bed:
-        bed.write("chr1\t500\t600\n")
-    printed = succeed(snakemake(project, MATRIX, "--cores", "2"))
-    assert (jobs(printed), jobs(printed, "collect_coverage")) == (2, 1)
-    assert read_matrix(project / MATRIX)[2].shape == (3, 2)
 
 
 @pytest.mark.slow
@@ -198,7 +154,7 @@ def test_options_of_the_command_line_reach_the_jobs_as_they_are(project: Path) -
 
 
 @pytest.mark.slow
-def test_start_sites_and_reference_are_inputs(project: Path) -> None:
+def test_start_sites_are_inputs(project: Path) -> None:
     (project / "it's tss.bed").write_text("chr1\t50\t51\ta\t0\t+\n")
     write_config(project, "samples.csv", {"peaks": "regions.bed"}, statistics={"tss": "it's tss.bed"})
     succeed(snakemake(project, MATRIX, "--cores", "2"))
@@ -206,26 +162,25 @@ def test_start_sites_and_reference_are_inputs(project: Path) -> None:
     assert NOTHING in succeed(snakemake(project, MATRIX, "--cores", "2"))
     with (project / "it's tss.bed").open("a") as file:
         file.write("chr1\t60\t61\ta\t0\t-\n")
-    assert jobs(succeed(snakemake(project, MATRIX, "--cores", "2"))) == 2
+    assert succeed(snakemake(project, MATRIX, "--cores", "2", "--dry-run")).count("rule measure_coverage:") == 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", ["a count file is removed", "a description is removed", "a count file is damaged"])
-def test_what_was_lost_is_counted_again_as_the_message_says(project: Path, damage: str) -> None:
-    succeed(snakemake(project, MATRIX, "--cores", "2"))
-    write_config(project, "samples.csv", {"peaks": "regions.bed"}, matrix={"formats": ["parquet"]})
-    lost = project / "results/coverage/peaks" / ("a.stats.json" if "description" in damage else "a.npy")
+def test_what_was_lost_is_counted_again_as_the_message_says(counted: Path, damage: str) -> None:
+    write_config(counted, "samples.csv", {"peaks": "regions.bed"}, matrix={"formats": ["parquet"]})
+    lost = counted / "results/coverage/peaks" / ("a.stats.json" if "description" in damage else "a.npy")
     content = lost.read_bytes()
     lost.unlink()
     if "damaged" in damage:
         lost.write_bytes(content[:-1] + b"\1")
-        shutil.copystat(project / "results/coverage/peaks/b.npy", lost)
+        shutil.copystat(counted / "results/coverage/peaks/b.npy", lost)
     matrix = "results/matrix/peaks.matrix_raw.parquet"
-    said = refuse(snakemake(project, matrix, "--cores", "2", "--show-failed-logs"), lost.name, "and run again")
+    said = refuse(snakemake(counted, matrix, "--cores", "2", "--show-failed-logs"), lost.name, "and run again")
     advice = re.search(r"remove (\S+), too", said)
     assert advice, said
     lost.unlink(missing_ok=True)
-    (project / advice[1]).unlink()
-    printed = succeed(snakemake(project, matrix, "--cores", "2"))
+    (counted / advice[1]).unlink()
+    printed = succeed(snakemake(counted, matrix, "--cores", "2"))
     assert (jobs(printed), jobs(printed, "collect_coverage")) == (1, 1)
-    assert pd.read_parquet(project / matrix).to_numpy().tolist() == [[1, 2], [0, 1]]
+    assert pd.read_parquet(counted / matrix).to_numpy().tolist() == [[1, 2], [0, 1]]

@@ -9,15 +9,15 @@ import pytest
 
 from helpers import MATRIX, refuse, snakemake, succeed, tiny_project, write_config
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("settings")]  # which share a run
 FORMATS = ["csv.gz", "h5ad"]
 REPORT = {"record_run": 1, "make_report": 1}  # of the configuration
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that has run; its configuration may be changed, but is only planned with."""
-    folder = tmp_path_factory.mktemp("finished")
+    folder = tmp_path_factory.mktemp("complete")
     write_project(folder)
     configure(folder)
     succeed(snakemake(folder, "--cores", "2"))
@@ -48,36 +48,43 @@ def plan(folder: Path, *targets: str, **sections: dict[str, Any]) -> dict[str, i
     return {name: number for name, number in Counter(names).items() if name != "all"}
 
 
-def test_the_same_settings_plan_nothing(finished: Path) -> None:
-    assert plan(finished) == {}
+def test_the_same_settings_plan_nothing(complete: Path) -> None:
+    assert plan(complete) == {}
 
 
 @pytest.mark.parametrize("method", ["cpm", "median_of_ratios", "tmm", "quantile"])
-def test_another_normalization_makes_nothing_anew_of_the_counts(finished: Path, method: str) -> None:
-    planned = plan(finished, matrix={"normalization": method})
+def test_another_normalization_makes_nothing_anew_of_the_counts(complete: Path, method: str) -> None:
+    planned = plan(complete, matrix={"normalization": method})
     assert planned == REPORT | {"compare_samples": 1, "collect_coverage norm": len(FORMATS)}
 
 
-def test_another_library_size_counts_nothing_again(finished: Path) -> None:
-    planned = plan(finished, matrix={"library_size": "regions"})
+def test_another_library_size_counts_nothing_again(complete: Path) -> None:
+    planned = plan(complete, matrix={"library_size": "regions"})
     assert planned.keys() >= {"summarize_coverage", "compare_samples", "collect_coverage norm"}
     assert "measure_coverage" not in planned
 
 
-def test_another_format_makes_its_files_and_no_others(finished: Path) -> None:
-    planned = plan(finished, matrix={"formats": [*FORMATS, "mtx.gz"]})
+def test_another_format_makes_its_files_and_no_others(complete: Path) -> None:
+    planned = plan(complete, matrix={"formats": [*FORMATS, "mtx.gz"]})
     assert planned == REPORT | {"collect_coverage raw": 1, "collect_coverage norm": 1}
 
 
-def test_other_filters_make_all_anew(finished: Path) -> None:
+def test_only_the_file_that_is_missing_is_collected_again(complete: Path) -> None:
+    lost = complete / "results/matrix/peaks.matrix_norm.csv.gz"
+    kept = lost.rename(complete / "kept")
+    assert plan(complete) == {"collect_coverage norm": 1}
+    kept.rename(lost)
+
+
+def test_other_filters_make_all_anew(complete: Path) -> None:
     matrices = {f"collect_coverage {kind}": len(FORMATS) for kind in ("raw", "norm")}
     others = {"fix_counting": 1, "measure_coverage": 2, "summarize_coverage": 1, "compare_samples": 1}
-    assert plan(finished, counting={"min_mapq": 3}) == REPORT | matrices | others
+    assert plan(complete, counting={"min_mapq": 3}) == REPORT | matrices | others
 
 
-def test_a_shift_that_nothing_is_shifted_by_is_an_error(finished: Path) -> None:
-    configure(finished, counting={"shift": [0, 0]})
-    refuse(snakemake(finished, "--cores", "2", "--dry-run"), "counting.shift: moves insertions, but reads are counted")
+def test_a_shift_that_nothing_is_shifted_by_is_an_error(complete: Path) -> None:
+    configure(complete, counting={"shift": [0, 0]})
+    refuse(snakemake(complete, "--cores", "2", "--dry-run"), "counting.shift: moves insertions, but reads are counted")
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """PEPs as peppy resolves them, but nothing in silence.
 
-peppy reads the project configuration (imports, amendments) and the tables, and adds attributes. Left alone it merges
-rows of the same name, takes a part of a word for the word in `imply`, passes over misspelt sections and imports that
-are not there, drops attributes that begin with `_`, and needs time quadratic in the samples for a subsample table.
+peppy reads the project configuration (imports, amendments) and adds attributes. Left alone it merges rows of the same
+name, takes a part of a word for the word in `imply`, passes over misspelt sections and imports that are not there, drops
+attributes that begin with `_`, and needs time quadratic in the samples for a subsample table.
 """
 
 import logging
@@ -11,7 +11,6 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,45 +21,33 @@ from peppy.exceptions import PeppyError
 
 from divvy_coverage.errors import UserError, listing
 from divvy_coverage.sheets.pep_configs import check_configs
+from divvy_coverage.sheets.rows import (
+    NAME_COLUMN,
+    Row,
+    Sheet,
+    explain_missing_names,
+    find_folder,
+    get_values,
+    read_sample_table,
+)
 from divvy_coverage.sheets.tables import Table, read_table
 
-CONFIGURATIONS = (".yaml", ".yml")
 PEPPYS_OWN = (PRJ_REF, "_derived_cols_done", "_attributes")  # keys of its samples that are no attributes
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row of the sample table with all that the PEP adds to it."""
-
-    number: int  # from 1, in lines below the header
-    name: str
-    attributes: dict[str, list[str]]  # without the name; no value has blanks around it
-    unfilled: dict[str, str]  # derived attribute -> why it is as it was
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The rows of a PEP, in the order of the sample table."""
-
-    rows: list[Row]
-    name_column: str
-    folder: Path  # relative paths start here
-    notes: list[str]  # what of the tables is not used
-
-
 def read_pep(pep: Path, amendments: Sequence[str] = ()) -> Sheet:
-    """Resolve a PEP, or a plain sample table. Raises UserError if it cannot be used as a whole."""
-    _check_pep(pep, amendments)
+    """Resolve the project configuration of a PEP. Raises UserError if it cannot be used as a whole."""
+    _check_pep(pep)
     with _collect_messages(pep) as said:
-        config = os.path.abspath(pep) if pep.suffix.lower() in CONFIGURATIONS else None
-        project = Project(config, amendments=list(amendments) or None, defer_samples_creation=True)
+        project = Project(os.path.abspath(pep), amendments=list(amendments) or None, defer_samples_creation=True)
         problems = [message for message in said if not message.startswith("Config file does not have version")]
     if problems:
         raise UserError(f"{pep}: cannot be read as a PEP:{listing(problems)}")
-    folder = Path(os.path.realpath(pep)).parent if pep.is_symlink() else pep.parent  # as peppy does
-    project.st_index = project.config.get("sample_table_index") or "sample_name"  # imports and amendments included
+    folder = find_folder(pep)
+    project.st_index = project.config.get("sample_table_index") or NAME_COLUMN  # imports and amendments included
     with _collect_messages(pep):
-        tables = [read_table(path) for path in _get_tables(pep, project.config)]
+        path, *others = _get_tables(pep, project.config)
+        tables = [read_sample_table(pep, path), *map(read_table, others)]
         _tidy_modifiers(pep, project.config)
         with chdir(folder):  # patterns of derived paths start in the folder, too
             return _build_sheet(project, pep, tables, folder)
@@ -91,15 +78,8 @@ def _collect_messages(pep: Path) -> Iterator[list[str]]:
         logger.removeFilter(hear)
 
 
-def _check_pep(pep: Path, amendments: Sequence[str]) -> None:
+def _check_pep(pep: Path) -> None:
     """Refuse what peppy would ignore, or refuse in riddles, before it reads the file."""
-    if not pep.is_file():
-        what = "a folder" if pep.is_dir() else "a pipe or a device" if pep.exists() else "no such file"
-        raise UserError(f"{pep}: {what}; set `pep` in the configuration to a PEP (YAML) or a sample sheet (CSV, TSV)")
-    if pep.suffix.lower() not in CONFIGURATIONS:
-        if amendments:
-            raise UserError(f"{pep}: a plain table has no amendments, found {', '.join(amendments)}; give a PEP (YAML)")
-        return
     config = check_configs(pep)
     if not isinstance(config, dict):
         found = "a list" if isinstance(config, list) else "nothing" if config is None else "a single value"
@@ -123,8 +103,6 @@ def _check_keys(pep: Path, section: str, value: Any, valid: Sequence[str]) -> No
 
 def _get_tables(pep: Path, config: Mapping[str, Any]) -> list[str]:
     """Return the paths of the sample table and of the subsample tables."""
-    if pep.suffix.lower() not in CONFIGURATIONS:
-        return [str(pep)]
     if not config.get("sample_table"):
         old = isinstance(config.get("metadata"), dict)
         hint = "`metadata` is of PEP 1" if old else "is this a part that other PEPs import?"
@@ -173,8 +151,6 @@ def _build_sheet(project: Any, pep: Path, tables: Sequence[Table], folder: Path)
     table, *subsample_tables = tables
     if taken := [column for each in tables for column in each.columns if column in PEPPYS_OWN]:
         raise UserError(f"{pep}: a column must not be called {taken[0]!r}, which peppy uses itself; rename it")
-    if not table.rows:
-        raise UserError(f"{pep}: expected at least one sample, found none; the sample table holds no rows")
     samples = [PeppySample(cells, prj=project) for _, cells in table.rows]
     project.add_samples(samples)
     project.attr_remove()
@@ -187,7 +163,8 @@ def _build_sheet(project: Any, pep: Path, tables: Sequence[Table], folder: Path)
     name = project.st_index
     for sample in samples if name in attributes else ():
         _derive(sample, [name], sources)
-    _check_names(pep, samples, name)
+    if not any(name in sample for sample in samples):
+        raise UserError(explain_missing_names(pep, name, _get_attributes(samples[0])))
     notes = [note for each in tables for note in each.notes]
     notes += [note for each in subsample_tables for note in _merge_subsamples(samples, each, name)]
     unfilled = [_derive(sample, [a for a in attributes if a != name], sources) for sample in samples]
@@ -199,23 +176,7 @@ def _build_sheet(project: Any, pep: Path, tables: Sequence[Table], folder: Path)
 
 
 def _get_attributes(sample: Any) -> dict[str, list[str]]:
-    return {str(key): _get_values(value) for key, value in sample.items() if key not in PEPPYS_OWN}
-
-
-def _get_values(value: Any) -> list[str]:
-    """Return the values of an attribute without blanks around them, and without those that are empty."""
-    values = value if isinstance(value, list) else [value]
-    return [text for v in values if v is not None and (text := str(v).strip())]
-
-
-def _check_names(pep: Path, samples: Sequence[Any], name: str) -> None:
-    if any(name in sample for sample in samples):
-        return
-    columns = ", ".join(repr(column) for column in _get_attributes(samples[0]))
-    raise UserError(
-        f"{pep}: no column {name!r}, which has to hold the names of the samples; found: {columns}"
-        " (sample_table_index in the PEP names another column)"
-    )
+    return {str(key): get_values(value) for key, value in sample.items() if key not in PEPPYS_OWN}
 
 
 def _merge_subsamples(samples: Sequence[Any], table: Table, name: str) -> list[str]:
@@ -241,7 +202,7 @@ def _derive(sample: Any, attributes: Sequence[str], sources: Mapping[str, Any]) 
     """Replace sources by what they give for the sample; return the attributes for which that cannot be, and why."""
     unfilled = {}
     for attribute in attributes:
-        if not _get_values(sample.get(attribute)):
+        if not get_values(sample.get(attribute)):
             continue
         given = sample[attribute]
         derived: list[Any] = []

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import identify
@@ -12,10 +11,9 @@ from divvy_coverage.naming import RULE, is_valid_name
 from divvy_coverage.problems import Problem, select_errors
 from divvy_coverage.samples import FILES, NAME, PEAKS, Sample
 from divvy_coverage.sheets.paths import check_file, find_files
+from divvy_coverage.sheets.rows import Row, Sheet, read_plain_sheet
 
-if TYPE_CHECKING:
-    from divvy_coverage.sheets.pep import Row
-
+CONFIGURATIONS = (".yaml", ".yml")
 INCLUDE = ("1", "true", "yes", "on", "1.0")
 EXCLUDE = ("0", "false", "no", "off", "", "0.0")
 
@@ -49,9 +47,7 @@ def read_sheet(
     UserError
         For what is wrong with the sheet as a whole.
     """
-    from divvy_coverage.sheets.pep import read_pep  # peppy costs a second
-
-    sheet = read_pep(pep, amendments)
+    sheet = _read_rows(pep, amendments)
     rows, problems = _select_rows(sheet.rows, toggle, pep)
     _check_attribute(rows, bam, pep)
     problems += _check_names(rows, sheet.name_column)
@@ -72,7 +68,21 @@ def read_sheet(
     return [sample for sample in samples if sample.row not in bad], problems
 
 
-def _select_rows(rows: Sequence["Row"], toggle: str, pep: Path) -> tuple[list["Row"], list[Problem]]:
+def _read_rows(pep: Path, amendments: Sequence[str]) -> Sheet:
+    """Return the rows of a PEP or of a plain table."""
+    if not pep.is_file():
+        what = "a folder" if pep.is_dir() else "a pipe or a device" if pep.exists() else "no such file"
+        raise UserError(f"{pep}: {what}; set `pep` in the configuration to a PEP (YAML) or a sample sheet (CSV, TSV)")
+    if pep.suffix.lower() in CONFIGURATIONS:
+        from divvy_coverage.sheets.pep import read_pep  # peppy costs a second
+
+        return read_pep(pep, amendments)
+    if amendments:
+        raise UserError(f"{pep}: a plain table has no amendments, found {', '.join(amendments)}; give a PEP (YAML)")
+    return read_plain_sheet(pep)
+
+
+def _select_rows(rows: Sequence[Row], toggle: str, pep: Path) -> tuple[list[Row], list[Problem]]:
     """Return the rows that the attribute `toggle` does not exclude, and the problems of those where it is unclear."""
     selected, problems = [], []
     for row in rows:
@@ -88,7 +98,7 @@ def _select_rows(rows: Sequence["Row"], toggle: str, pep: Path) -> tuple[list["R
     return selected, problems
 
 
-def _check_attribute(rows: Sequence["Row"], bam: str, pep: Path) -> None:
+def _check_attribute(rows: Sequence[Row], bam: str, pep: Path) -> None:
     if any(bam in row.attributes for row in rows):
         return
     others = ", ".join(map(repr, rows[0].attributes)) or "there are no others"
@@ -97,7 +107,7 @@ def _check_attribute(rows: Sequence["Row"], bam: str, pep: Path) -> None:
     )
 
 
-def _check_names(rows: Sequence["Row"], column: str) -> list[Problem]:
+def _check_names(rows: Sequence[Row], column: str) -> list[Problem]:
     """Return the problems of rows without a name, with one that cannot name files, or with that of another row."""
     numbers: dict[str, list[int]] = {}
     for row in rows:
@@ -121,7 +131,7 @@ def _check_names(rows: Sequence["Row"], column: str) -> list[Problem]:
     return problems
 
 
-def _build_sample(row: "Row", folder: Path, bam: str, peaks: str) -> Sample:
+def _build_sample(row: Row, folder: Path, bam: str, peaks: str) -> Sample:
     """Make a sample of a row; `peaks` is "" if the sheet has no such attribute."""
 
     def find(attribute: str) -> list[str]:
@@ -132,7 +142,7 @@ def _build_sample(row: "Row", folder: Path, bam: str, peaks: str) -> Sample:
     return Sample(row.name, find(bam), find(peaks) if peaks else None, others, row.number)
 
 
-def _check_files(row: "Row", sample: Sample, bam: str, peaks: str) -> list[Problem]:
+def _check_files(row: Row, sample: Sample, bam: str, peaks: str) -> list[Problem]:
     """Return the problems of the files of a sample."""
     texts = [] if row.attributes.get(bam) else [f"{bam}: is empty; give the path of a BAM file"]
     for attribute, paths in ((bam, sample.files), (peaks, sample.peaks or ())):
@@ -166,7 +176,7 @@ def _find_shared_files(samples: Sequence[Sample], attribute: str) -> list[Proble
     return problems
 
 
-def _find_similar_columns(rows: Sequence["Row"], key: str, attribute: str, pep: Path) -> list[Problem]:
+def _find_similar_columns(rows: Sequence[Row], key: str, attribute: str, pep: Path) -> list[Problem]:
     """Warn of columns that are nearly called like an optional attribute that is not there."""
     columns = dict.fromkeys(key for row in rows for key in row.attributes)
     if not attribute or attribute in columns:
@@ -178,7 +188,7 @@ def _find_similar_columns(rows: Sequence["Row"], key: str, attribute: str, pep: 
     ]
 
 
-def _find_hidden_columns(rows: Sequence["Row"], columns: Mapping[str, str], pep: Path) -> list[Problem]:
+def _find_hidden_columns(rows: Sequence[Row], columns: Mapping[str, str], pep: Path) -> list[Problem]:
     """Warn of columns that are called like one of the table of samples, which holds another attribute."""
     return [
         _warn("columns", f"{pep}: {own!r} is left out, as results call {source!r} so; rename the column to keep it")
@@ -187,7 +197,7 @@ def _find_hidden_columns(rows: Sequence["Row"], columns: Mapping[str, str], pep:
     ]
 
 
-def _find_similar_names(rows: Sequence["Row"], pep: Path) -> list[Problem]:
+def _find_similar_names(rows: Sequence[Row], pep: Path) -> list[Problem]:
     if not (similar := _group_similar(row.name for row in rows)):
         return []
     text = f"names that differ only in case share their files where case is ignored (macOS): {similar}"
