@@ -707,6 +707,25 @@ def test_refusals_of_what_was_under_way_together_close_the_gate_once(monkeypatch
     assert gate.admit(8, 0)
 
 
+def test_a_job_that_is_taken_for_one_that_ended_does_not_open_a_full_gate_wider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    gate = Gate()
+    gate.note_full(5, "full")
+    now[0] = 6
+    for running in (1, 2):  # the other ones have ended, but may still be counted
+        assert gate.admit(5, 0)
+        gate.note_taken(running)
+        assert not gate.admit(5, 1)
+    assert gate.admit(4, 0)
+    assert gate.admit(5, 0)
+    gate.note_taken(6)
+    assert gate.admit(11, 0)
+    assert gate.admit(10, 1)
+
+
 # --- phases
 
 

@@ -48,7 +48,7 @@ def run_in_one_shell(folder: Path, script: str, env: dict[str, str]) -> str:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("slurm")
-def test_every_command_of_the_readme_runs(clone: Path, request: pytest.FixtureRequest) -> None:
+def test_every_command_of_the_readmes_runs(clone: Path, request: pytest.FixtureRequest) -> None:
     need((CLONE / ".venv" / "installed").exists(), "venv", "the tests do not run from `make install`'s environment")
     env = {}
     code = ""
@@ -58,6 +58,8 @@ def test_every_command_of_the_readme_runs(clone: Path, request: pytest.FixtureRe
         if language == "sh":
             block = block.replace("mem_mb=24000", "mem_mb=600")  # the one host's nodes have less
             code += commands(block).replace("python scripts/", f"cd {clone}\npython scripts/")
+            if "make run" in block:  # with the demo that it makes
+                code += "".join(commands(other) for _, kind, other in blocks("config/README.md") if kind == "sh")
         if language == "python" and "generate_project" not in block:  # which test_project runs
             code += f"python - <<'PYTHON'\n{block}assert matrix.shape == (1000, 3) and len(samples) == 3\nPYTHON\n"
         if language == "r":
@@ -69,14 +71,6 @@ def test_every_command_of_the_readme_runs(clone: Path, request: pytest.FixtureRe
     assert (clone / "results/report.html").is_file()
     assert (clone.parent / "home/my_cohort/results/matrix/peak_set.matrix_raw.parquet").is_file()
     assert len((clone / "control_1.bed").read_text().splitlines()) == 1000
-
-
-@pytest.mark.slow
-def test_every_command_of_the_configurations_readme_runs(clone: Path) -> None:
-    code = "make demo\n" + "".join(
-        commands(code) for _, language, code in blocks("config/README.md") if language == "sh"
-    )
-    run_in_one_shell(clone, code, {})
 
 
 def benchmark(name: str) -> str:

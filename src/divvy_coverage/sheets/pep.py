@@ -1,8 +1,8 @@
 """PEPs as peppy resolves them, but nothing in silence.
 
 peppy reads the project configuration (imports, amendments) and adds attributes. Left alone it merges rows of the same
-name, takes a part of a word for the word in `imply`, passes over misspelt sections and imports that are not there, drops
-attributes that begin with `_`, and needs time quadratic in the samples for a subsample table.
+name, takes a part of a word for the word in `imply`, passes over misspelt sections and imports that are not there,
+drops attributes that begin with `_`, and needs time quadratic in the samples for a subsample table.
 """
 
 import logging

@@ -32,13 +32,13 @@ class Gate:
         self._probing = under_way == 0 and time.monotonic() >= self._probe_at
         return self._probing
 
-    def note_taken(self, occupied: int) -> None:
-        """Note that the scheduler took a job, and has `occupied` ones now."""
+    def note_taken(self, running: int) -> None:
+        """Note that the scheduler took a job; it has at least these, without those that it may still count."""
         self._at_once = min(AT_ONCE, self._at_once + 1)
         if self._probing:
-            self._ceiling = 2 * occupied if self._ceiling else math.inf
+            self._ceiling = max(self._ceiling, 2 * running) if self._ceiling else math.inf
             self._delay = FIRST_PROBE
-        self._ceiling = max(self._ceiling, occupied)
+        self._ceiling = max(self._ceiling, running)
         self.complaint, self.closed_at, self._probing = "", math.inf, False
 
     def note_full(self, occupied: int, complaint: str) -> None:

@@ -120,7 +120,7 @@ class Submitter:
         submission.id = answer
         submission.move(Phase.LIVE)
         self.journal.note_submitted(submission.files, submission.id)
-        self.gate.note_taken(self._count_occupied())
+        self.gate.note_taken(len(self.active) - self.under_way)
         self._announce(submission)
 
     def _announce(self, submission: Submission) -> None:
