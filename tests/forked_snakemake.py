@@ -4,7 +4,6 @@
 and answers with the exit status of each.
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -50,8 +49,8 @@ def serve() -> None:
     from snakemake import cli, workflow
 
     cli.get_argument_parser()  # imports the plugins
-    with contextlib.suppress(ImportError):
-        import pandas  # noqa: F401  # as Snakemake does when it compares parameters
+    import pandas  # noqa: F401  # as Snakemake does when it compares parameters
+
     for line in sys.stdin:
         run = json.loads(line)
         if not (child := os.fork()):

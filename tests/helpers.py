@@ -246,6 +246,11 @@ def jobs(printed: str, rule: str = "measure_coverage") -> int:
     return printed.count(f"(Rule: {rule})")
 
 
+def planned_jobs(printed: str, rule: str = "measure_coverage") -> int:
+    """How many jobs of a rule a dry run lists."""
+    return printed.count(f"rule {rule}:")
+
+
 def tracked() -> list[str]:
     """Return the files that git tracks or would track."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]

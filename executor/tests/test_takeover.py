@@ -126,12 +126,12 @@ def read_outputs(project: Path) -> dict[str, str]:
 
 def start_and_kill(cluster: Cluster, project: Path, kinds: Sequence[str] = KINDS) -> None:
     """Run until all jobs wait for `go`, and end that as a crash of its machine does."""
-    process = cluster.start(project, *outputs(kinds))
+    process = cluster.start(project, *name_targets(kinds))
     wait_until(lambda: read_starts(project).keys() == set(kinds))
     kill(process, project)
 
 
-def outputs(kinds: Sequence[str]) -> list[str]:
+def name_targets(kinds: Sequence[str]) -> list[str]:
     return [f"{kind}.txt" for kind in kinds]
 
 
@@ -184,12 +184,12 @@ def test_what_ended_while_no_run_lived_is_done_unless_it_was_edited_or_is_forced
     if what == "edited":
         edit(project)
     options = ["--forcerun", "bash", "python.txt", "--"] if what == "forced" else []
-    status, said = cluster.run(project, "--rerun-incomplete", *options, *outputs(kinds))
+    status, said = cluster.run(project, "--rerun-incomplete", *options, *name_targets(kinds))
     assert status == 0, said
     again = {"nothing": [], "edited": KINDS, "forced": ["bash", "python"]}[what]
     assert read_starts(project) == {kind: 1 + (kind in again) for kind in kinds}
     assert read_outputs(project) == dict.fromkeys(kinds, "V2" if what == "edited" else "V1")
-    status, said = cluster.run(project, *outputs(kinds))
+    status, said = cluster.run(project, *name_targets(kinds))
     assert "Nothing to be done" in said
 
 
@@ -199,7 +199,7 @@ def test_a_renamed_rule_waits_for_the_job_that_makes_the_same_output(cluster: Cl
     text = (project / "Snakefile").read_text()
     (project / "Snakefile").write_text(text.replace("rule shell:", "rule renamed:"))
     shutil.copy(project / "starts.shell", project / "before")
-    process = cluster.start(project, "--rerun-incomplete", *outputs(["shell", "bash"]))
+    process = cluster.start(project, "--rerun-incomplete", *name_targets(["shell", "bash"]))
     wait_until((project / "starts.renamed").exists)
     (project / "go").touch()
     status, said = finish(process)

@@ -60,6 +60,12 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "dist"
 
 
+def make_environment(folder: Path) -> Path:
+    """Make an environment; return the folder of its programs."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return folder / "bin"
+
+
 def install(programs: Path, *requirements: str | Path) -> None:
     """Install packages into an environment."""
     words = [programs / "python", "-m", "pip", "install", "--quiet", "--no-compile", *requirements]
@@ -68,8 +74,7 @@ def install(programs: Path, *requirements: str | Path) -> None:
 
 def test_each_product_is_useful_alone(wheels: Path, tmp_path: Path) -> None:
     """In an environment with first the one and then the other, as making them takes longest."""
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
-    programs = tmp_path / "env" / "bin"
+    programs = make_environment(tmp_path / "env")
     check_library(programs, wheels, tmp_path / "project")
     run(programs / "python", "-m", "pip", "uninstall", "--quiet", "--yes", "divvy-coverage", folder=tmp_path)
     (wheel,) = wheels.glob("snakemake_executor_plugin_divvy-*.whl")
@@ -128,8 +133,7 @@ def test_source_distributions_hold_their_own_tests_and_nothing_of_the_other_prod
 
 
 def test_metadata_and_descriptions_are_fit_for_pypi(wheels: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
-    programs = tmp_path / "env" / "bin"
+    programs = make_environment(tmp_path / "env")
     install(programs, "twine")
     files = [*wheels.glob("*.whl"), *wheels.glob("*.tar.gz")]
     assert len(files) == 4

@@ -16,6 +16,7 @@ from helpers import (
     SNAKEFILE,
     environment,
     jobs,
+    planned_jobs,
     read_matrix,
     refuse,
     snakemake,
@@ -40,7 +41,7 @@ def run(folder: Path, *options: str) -> str:
 
 def planned(folder: Path) -> int:
     """Return how many samples would be counted."""
-    return succeed(snakemake(folder, MATRIX, "--cores", "2", "--dry-run")).count("rule measure_coverage:")
+    return planned_jobs(run(folder, "--dry-run"))
 
 
 def sheet(folder: Path, **bams: str) -> None:

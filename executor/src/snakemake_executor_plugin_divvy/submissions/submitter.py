@@ -78,7 +78,11 @@ class Submitter:
         """Return how many jobs the scheduler has, or may still count."""
         while self._ended and self._ended[0] < time.monotonic() - SETTLING:
             self._ended.popleft()
-        return len(self.active) - self.under_way + len(self._ended)
+        return self._count_taken() + len(self._ended)
+
+    def _count_taken(self) -> int:
+        """Return how many jobs the scheduler took whose end was not seen."""
+        return len(self.active) - self.under_way
 
     def _start(self, members: list[Member], cores: float) -> bool:
         """Write a submission and send it on its way; return whether that was possible."""
@@ -120,7 +124,7 @@ class Submitter:
         submission.id = answer
         submission.move(Phase.LIVE)
         self.journal.note_submitted(submission.files, submission.id)
-        self.gate.note_taken(len(self.active) - self.under_way)
+        self.gate.note_taken(self._count_taken())
         self._announce(submission)
 
     def _announce(self, submission: Submission) -> None:
