@@ -52,7 +52,7 @@ test: $(DEVELOPERS)
 
 # many of these wait for schedulers
 test-slow: $(DEVELOPERS)
-	$(PYTEST) 3 -m slow
+	$(PYTEST) 3 --no-loadscope-reorder -m slow
 
 # what people open the results with or count with and our environment lacks: anndata, MultiQC, SnapATAC2
 readers: $(VENV)/readers/installed

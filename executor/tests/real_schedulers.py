@@ -23,7 +23,8 @@ from plugin_helpers import need, wait_until
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the tests of a file that use a scheduler share a process, and with it a server.
 
-    Those that fail in CI run once more; the summary names them (RERUN).
+    Those that fail in CI run once more; the summary names them (RERUN). Groups come first, lest the last process work long
+    when the others have nothing left.
     """
     for item in items:
         groups = {mark.args[0] for mark in item.iter_markers("xdist_group") if mark.args}
@@ -31,6 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
             if os.environ.get("CI"):
                 item.add_marker(pytest.mark.flaky(reruns=1))
+    items.sort(key=lambda item: not item.get_closest_marker("xdist_group"))
 
 
 @pytest.fixture(scope="session")
