@@ -19,7 +19,8 @@ from divvy_coverage.counting.presets import check_shift, resolve_counting
 from divvy_coverage.counting.writing import write_counted
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import check_outputs
-from divvy_coverage.intervals.regions import describe_duplicates, join_regions, read_regions
+from divvy_coverage.intervals.contigs import ABSENT_CONTIGS
+from divvy_coverage.intervals.regions import join_regions, read_regions
 from divvy_coverage.intervals.start_sites import NO_START_SITES, read_start_sites
 from divvy_coverage.progress import show_progress
 
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--mitochondrial-contigs", nargs="*", help="mitochondrial contigs, for the statistics (the usual names)")
     add("--tss", type=Path, help="BED with strands: transcription start sites, for a profile of insertions around them")
     add("--reference", type=Path, help="reference genome (FASTA), for CRAM files that do not carry their own")
+    add("--absent-contigs", choices=ABSENT_CONTIGS, default="error", help="regions on contigs that a header lacks")
     add("--threads", type=int, default=1, help="threads for a BAM file (%(default)s)")
     add("--out", type=Path, nargs="+", required=True, help="counts to write: .npy, or BED with a column of counts")
     add("--stats", type=Path, nargs="+", required=True, help="statistics to write (.json)")
@@ -56,19 +58,15 @@ def read_wanted(args: argparse.Namespace) -> Wanted:
     """Return what to count."""
     counting = resolve_counting(args.assay, get_settings(args), are_paired(args.bam))
     check_shift(get_settings(args), counting, args.tss is not None)
-    region_sets = []
-    for path in args.regions:
-        region_sets.append(read_regions(path))
-        if warning := describe_duplicates(region_sets[-1], path):
-            warn(warning)
     return Wanted(
-        region_sets,
+        [read_regions(path, warn) for path in args.regions],
         counting,
         read_regions(args.blacklist) if args.blacklist else None,
         read_start_sites(args.tss) if args.tss else NO_START_SITES,
         join_regions([read_regions(path) for path in args.peaks]) if args.peaks else None,
         get_mitochondrial_contigs(args.mitochondrial_contigs),
         args.bin_size if args.bins else None,
+        args.absent_contigs,
     )
 
 

@@ -4,7 +4,6 @@ The report shows it; no other result has a date.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import platform
@@ -17,7 +16,7 @@ from typing import Any
 
 from divvy_coverage import __version__
 from divvy_coverage.command_line import run
-from divvy_coverage.files import replacing
+from divvy_coverage.files import compute_sha256, replacing
 
 COMMAND = "DIVVY_COVERAGE_COMMAND"  # environment variable with the command line of the run
 SOFTWARE = (
@@ -44,11 +43,6 @@ def describe_run(
         "region_sets": {path.name.removesuffix(".bed"): compute_sha256(path) for path in regions},
         "software": {"python": platform.python_version(), **find_versions(SOFTWARE)},
     }
-
-
-def compute_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def find_versions(names: Sequence[str]) -> dict[str, str]:

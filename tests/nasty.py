@@ -10,7 +10,7 @@ from dataclasses import dataclass
 TRUNCATED = "the file is truncated or damaged: copy or make it again"
 NOT_ALIGNMENTS = "expected BAM, CRAM, SAM, fragments, BEDPE or tagAlign, found"
 ADVICE = "correct or remove these lines"
-SAME_GENOME = "give regions of the same genome, or set counting.absent_contigs to zero"
+SAME_GENOME = "give regions of the same genome, or set absent_contigs to zero"
 AN_INDEX = (NOT_ALIGNMENTS, "an index; give the path of the alignments, without .bai or .csi")
 BED_COLUMNS = "expected chrom, start and end in the first three columns of every line, found"
 SINGLE_END = ("its alignments are single-end, so there are no", "choose the unit insertions or reads, or auto")

@@ -21,8 +21,9 @@ import pysam
 
 import oracle
 from divvy_coverage.counting.bins import Bins
+from divvy_coverage.counting.compiled.constants import TSS_FLANK, UNITS
 from divvy_coverage.counting.count import count_sample
-from divvy_coverage.counting.definition import TSS_FLANK, UNITS, Counting
+from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.kernel import counters, duplication
 from divvy_coverage.counting.passes import Counted, Wanted
 from divvy_coverage.counting.statistics import Tally

@@ -1,7 +1,8 @@
-"""Files that are whole or absent."""
+"""Files that are whole or absent, and small tables."""
 
 import csv
 import errno
+import hashlib
 import io
 import os
 import stat
@@ -13,6 +14,9 @@ from typing import IO
 
 from divvy_coverage.errors import OutputError, UserError
 
+Row = dict[str, str]  # of a table, by column
+
+ANEW = "remove it and run again"
 # what is wrong with a disk: whoever writes a file raises these, and nothing that is read meanwhile
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
 ADVICE = {
@@ -41,6 +45,12 @@ def identify(path: str | Path) -> tuple[int, int] | str:
     except (OSError, ValueError):
         return os.path.realpath(path)  # who opens it says why it cannot be looked at
     return status.st_dev, status.st_ino
+
+
+def compute_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -134,11 +144,65 @@ def write_if_changed(path: Path, content: bytes) -> bool:
     return True
 
 
+# --- small tables: tab-separated, with a header; a cell may hold several lines, in quotes, but never a tab
+
+
+def write_table(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a table, its header first."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(_format_table(rows))
+
+
 def write_table_if_changed(path: Path, rows: Iterable[Sequence[object]]) -> None:
-    """Write a tab-separated table, its header first, unless `path` holds just that already."""
+    """Write a table, its header first, unless `path` holds just that already."""
+    write_if_changed(path, _format_table(rows))
+
+
+def read_table(path: Path, what: str, columns: Sequence[str], advice: str = ANEW) -> list[tuple[int, Row]]:
+    """Return the rows of a table, each with the number of the line in which it ends.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        It is a table of, for messages.
+    columns
+        Those that it has to have, among others.
+    advice
+        What to do if it is another file.
+
+    Raises
+    ------
+    UserError
+        For a file that cannot be read, that lacks a column, or with a row that has not as many fields as the header, or
+        a quote that is not closed or joins fields.
+    """
+    check_regular(path, "a table")
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file, delimiter="\t", strict=True)
+            header = next(reader, [])
+            if not set(columns) <= set(header):
+                found = ", ".join(header)[:200] or "an empty file"
+                raise ValueError(f"expected the columns {', '.join(columns)}, found {found}")
+            return [(reader.line_num, _read_row(header, cells, reader.line_num)) for cells in reader if cells]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path}: not a table of {what}: {error}; {advice}") from error
+
+
+def _read_row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
+    if joined := [cell for cell in cells if "\t" in cell]:
+        raise ValueError(f"line {line}: a quote around several fields: {joined[0][:60]!r}")
+    if len(cells) != len(header):
+        raise ValueError(f"line {line}: expected {len(header)} fields as in the header, found {len(cells)}")
+    return dict(zip(header, cells, strict=True))
+
+
+def _format_table(rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, delimiter="\t", lineterminator="\n").writerows(rows)
-    write_if_changed(path, text.getvalue().encode())
+    return text.getvalue().encode()
 
 
 def _umask() -> int:

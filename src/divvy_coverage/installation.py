@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from divvy_coverage.errors import UserError
+from divvy_coverage.files import compute_sha256
 
 LIBRARY = Path(__file__).resolve().parent
 SOURCES = (".py", ".j2")
@@ -42,11 +43,8 @@ def compute_digest(*parts: str) -> str:
         path = path if path.exists() else path.with_suffix(".py")
         files = sorted(file for file in path.rglob("*") if file.suffix in SOURCES) if path.is_dir() else [path]
         for file in files:
-            digest.update(f"{file.relative_to(path.parent)}\0{_compute_sha256(file)}\n".encode())
+            digest.update(f"{file.relative_to(path.parent)}\0{_compute_once(file)}\n".encode())
     return digest.hexdigest()[:16]
 
 
-@cache
-def _compute_sha256(file: Path) -> str:
-    """Return the SHA-256 of a file; several rules depend on the same files."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+_compute_once = cache(compute_sha256)  # several rules depend on the same files

@@ -1,13 +1,12 @@
 """What is wrong with the inputs of a run, as data: errors that stop it, and warnings that may be no mistake at all."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from divvy_coverage.errors import UserError, listing
-from divvy_coverage.files import write_table_if_changed
+from divvy_coverage.errors import listing
+from divvy_coverage.files import Row, read_table, write_table_if_changed
 
 COLUMNS = ("sample_name", "row", "kind", "problem")
 
@@ -57,7 +56,7 @@ def write_problems(problems: Sequence[Problem], path: Path) -> None:
     write_table_if_changed(path, [COLUMNS, *rows])
 
 
-def read_problems(path: Path) -> list[dict[str, str]]:
+def read_problems(path: Path) -> list[Row]:
     """Read the table that `write_problems` wrote, each row by column; nothing if there is no such file.
 
     Raises
@@ -65,13 +64,4 @@ def read_problems(path: Path) -> list[dict[str, str]]:
     UserError
         For another table, or for a file that cannot be read.
     """
-    if not path.is_file():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, delimiter="\t")
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise UserError(f"{path}: expected the columns {', '.join(COLUMNS)}; remove it and run again")
-            return list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a table of problems: {error}; remove it and run again") from error
+    return [row for _, row in read_table(path, "problems", COLUMNS)] if path.is_file() else []

@@ -5,15 +5,12 @@ peak files, then the other attributes of the sheet. An attribute with several va
 one per line within its cell.
 """
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 
-from divvy_coverage.errors import UserError
-from divvy_coverage.files import check_regular, write_table_if_changed
+from divvy_coverage.files import Row, read_table, write_table_if_changed
 from divvy_coverage.naming import check_name
 
 NAME, FILES, PEAKS = "sample_name", "bam", "peaks"  # the first columns of the table
@@ -66,27 +63,13 @@ def read_samples(path: Path) -> list[Sample]:
     Raises
     ------
     UserError
-        For a file that cannot be read, that lacks this column, or with a row that is longer than the header, has no
-        valid name, or a quote that is not closed or joins fields.
+        As `read_table` does, and for a name that is not valid.
     """
-    check_regular(path, "a table")
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file, delimiter="\t", strict=True)
-            columns = next(reader, [])
-            if NAME not in columns:
-                raise UserError(f"{path}: expected a column {NAME}, found {', '.join(columns) or 'an empty file'}")
-            return [_read_row(columns, cells, f"{path}: line {reader.line_num}") for cells in reader if cells]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a table of samples: {error}; run the workflow, or give another table") from error
+    rows = read_table(path, "samples", [NAME], "run the workflow, or give another table")
+    return [_make_sample(row, f"{path}: line {line}") for line, row in rows]
 
 
-def _read_row(columns: Sequence[str], cells: Sequence[str], place: str) -> Sample:
-    if len(cells) > len(columns):
-        raise UserError(f"{place}: expected {len(columns)} fields as in the header, found {len(cells)}")
-    if joined := [cell for cell in cells if "\t" in cell]:
-        raise UserError(f"{place}: a quote around several fields: {joined[0][:60]!r}; remove it")
-    row = {column: cell.split("\n") if cell else [] for column, cell in zip_longest(columns, cells, fillvalue="")}
-    name = "\n".join(row.pop(NAME))
-    check_name(name, place)
-    return Sample(name, row.pop(FILES, []), row.pop(PEAKS, None), row)
+def _make_sample(row: Row, place: str) -> Sample:
+    check_name(row[NAME], place)
+    values = {column: cell.split("\n") if cell else [] for column, cell in row.items() if column != NAME}
+    return Sample(row[NAME], values.pop(FILES, []), values.pop(PEAKS, None), values)

@@ -204,7 +204,6 @@ def test_what_was_counted_is_recorded(counted: Path) -> None:
         "exclude_contigs": [],
         "fragment_length": None,
         "extend": None,
-        "absent_contigs": "error",
         "blacklist": None,
     }
     assert description["counts"]["sum"] == 2

@@ -14,7 +14,8 @@ import pytest
 
 import oracle
 from divvy_coverage.alignments.fingerprints import compute_fingerprint
-from divvy_coverage.counting.definition import UNITS, Counting
+from divvy_coverage.counting.compiled.constants import UNITS
+from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.sample_files import checksum
 from helpers import CLONE, READS_OPTIONS, Read, command, refuse, script, succeed, write_bam
 

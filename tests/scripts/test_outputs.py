@@ -58,6 +58,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "amendments": [],
         "samples": {"bam": "bam", "peaks": "peaks", "toggle": "toggle"},
         "permissive": False,
+        "absent_contigs": "error",
         "regions": {"peaks": {"bed": "r.bed", "blacklist": "", "contigs": ""}},
         "assay": "atac",
         "blacklist": "",

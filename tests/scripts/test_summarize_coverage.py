@@ -204,7 +204,7 @@ def test_correlations_of_very_many_samples_are_of_some_of_them(tmp_path: Path, m
 
 def test_samples_are_compared_by_the_statistics_of_just_these(tmp_path: Path) -> None:
     write_cohort(tmp_path, counts())
-    refuse(compare(tmp_path), "stats.tsv", "not the table of statistics", "No such file")
+    refuse(compare(tmp_path), "stats.tsv", "not a table of statistics", "No such file")
     succeed(summarize(tmp_path))
     (tmp_path / "stats.tsv").write_text("".join((tmp_path / "stats.tsv").read_text().splitlines(keepends=True)[:-1]))
     refuse(compare(tmp_path), "stats.tsv", "one row per sample")

@@ -97,6 +97,13 @@ def test_every_folder_of_the_library_has_its_place() -> None:
     assert folders <= MAY_IMPORT.keys()
 
 
+def test_compiled_code_is_made_of_files_of_one_folder() -> None:
+    """By whose content it is known whether what was compiled is still valid."""
+    folder = LIBRARY / "counting" / "compiled"
+    for path in folder.glob("*.py"):
+        assert {file.parent for file in modules(path)} <= {folder}, path
+
+
 @pytest.mark.parametrize("rule", rules_with_code())
 def test_a_rule_depends_on_all_that_makes_its_results_and_on_nothing_else(rule: str) -> None:
     script, named = rules_with_code()[rule]

@@ -18,8 +18,8 @@ REGIONS = Regions(["chr1"], np.array([0]), np.array([90_000]))
 
 
 def count(paths: list[Path], size: int, counting: Counting | None = None) -> Bins:
-    counting = counting or Counting(min_mapq=30, absent_contigs="zero")
-    bins = count_sample(paths, Wanted([REGIONS], counting, bin_size=size), warn=lambda text: None).bins
+    wanted = Wanted([REGIONS], counting or Counting(min_mapq=30), bin_size=size, absent_contigs="zero")
+    bins = count_sample(paths, wanted, warn=lambda text: None).bins
     assert bins
     return bins
 
@@ -60,8 +60,7 @@ def test_fragments_in_bins_are_those_of_bedtools(tmp_path: Path, bedtools: str, 
 @pytest.mark.parametrize("sample", ATAQV)
 def test_fragments_of_real_samples(data: Path, tmp_path: Path, bedtools: str, sample: str) -> None:
     bam = data / "atac-ataqv-hg19" / f"{sample}.bam"
-    counting = Counting(min_mapq=30, absent_contigs="zero")
-    bins = count([bam], 50, counting)
+    bins = count([bam], 50)
     spans = write_bed(tmp_path / "spans.bed", list_spans(bam, tmp_path))
     assert compare(bedtools, bins, 10_000, spans, tmp_path) > 20
 
@@ -163,7 +162,7 @@ def test_peaks_where_no_region_is_count_in_text_too(tmp_path: Path) -> None:
     write_library(bam, make_library(2000, 9), LENGTHS)
     write_bed(path, [(*span, "cell", 1) for span in list_spans(bam, tmp_path)])
     peaks = Regions(["chr2"] * 99, 500 * np.arange(99), 500 * np.arange(99) + 90)
-    wanted = Wanted([REGIONS], Counting(min_mapq=30, absent_contigs="zero"), peaks=peaks)
+    wanted = Wanted([REGIONS], Counting(min_mapq=30), peaks=peaks, absent_contigs="zero")
     expected = count_sample([bam], wanted).in_peaks
     assert expected
     assert count_sample([path], wanted).in_peaks == expected

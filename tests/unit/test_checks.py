@@ -62,6 +62,7 @@ def config(permissive: bool, region_sets: dict[str, dict[str, Any]]) -> dict[str
         "amendments": [],
         "samples": {"bam": "bam", "peaks": "peaks", "toggle": "toggle", "label": "label"},
         "permissive": permissive,
+        "absent_contigs": "error",
         "regions": {name: defaults | settings for name, settings in region_sets.items()},
         "assay": "atac",
         "blacklist": "",

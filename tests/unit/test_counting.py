@@ -79,7 +79,7 @@ def test_impossible_arguments_are_refused_with_the_choices(bam: Path) -> None:
     ):
         Counting("cuts")
     with pytest.raises(UserError, match="absent_contigs: expected one of error, zero"):
-        Counting(absent_contigs="ignore")
+        count_alignments(bam, bam.with_name("r.bed"), READS, absent_contigs="ignore")
     with pytest.raises(UserError, match="require_flags: expected SAM flags, 0 to 4095, found 4096"):
         Counting(require_flags=4096)
     with pytest.raises(UserError, match="at least one alignment file"):
@@ -135,9 +135,9 @@ def test_proper_pairs_of_which_none_is_one_are_refused(bam: Path, unit: str) -> 
         write_bam(pairs, {"chr1": 1000}, reads)
         if complaint:
             with pytest.raises(UserError, match=rf"pairs\.bam: {complaint}"):
-                count_alignments(pairs, bed, Counting(unit, absent_contigs="zero"), warn=print)
+                count_alignments(pairs, bed, Counting(unit), absent_contigs="zero", warn=print)
             write_bam(pairs, {"chr1": 1000}, reads, mates=True)
-        tally = count_alignments(pairs, bed, Counting(unit, absent_contigs="zero"), warn=print)[1]
+        tally = count_alignments(pairs, bed, Counting(unit), absent_contigs="zero", warn=print)[1]
         assert tally.compute_statistics(0)["without_mate"] == (0 if complaint else 98)
 
 
@@ -151,13 +151,13 @@ def test_the_same_file_is_not_counted_twice(bam: Path, monkeypatch: pytest.Monke
 
 
 def test_regions_that_are_all_on_absent_contigs_are_refused_even_if_absent_contigs_are_zero(bam: Path) -> None:
-    bed, zero = bam.with_name("r.bed"), Counting("reads", absent_contigs="zero")
+    bed = bam.with_name("r.bed")
     bed.write_text("1\t0\t50\n7\t0\t50\n")
     with pytest.raises(UserError, match=r"x\.bam: none of the contigs of the regions \(1, 7\) .*lack the prefix 'chr'"):
-        count_alignments(bam, bed, zero)
+        count_alignments(bam, bed, READS, absent_contigs="zero")
     other = bam.with_name("other.bam")
     write_bam(other, {"7": 100}, [("r", 0, "7", 5, "30M", 60)])
-    assert count_alignments([bam, other], bed, zero)[0].tolist() == [0, 1]
+    assert count_alignments([bam, other], bed, READS, absent_contigs="zero")[0].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -194,10 +194,10 @@ def count_elsewhere(bam: Path, library: Path, cache: Path) -> str:
 
 
 def copy_library(folder: Path) -> Path:
-    """Copy the library into a folder, without what is compiled; return the folder of its kernel."""
+    """Copy the library into a folder, without what was compiled; return its folder `counting`."""
     source = Path(load.__file__).parents[2]
     shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder / source.name / "counting" / "kernel"
+    return folder / source.name / "counting"
 
 
 def damage(content: bytes) -> dict[str, bytes]:
@@ -238,7 +238,7 @@ def test_the_loop_is_compiled_anew_if_what_is_kept_is_damaged(bam: Path, tmp_pat
     """Where the library cannot be written, the user's cache folder is, and is read by the next process."""
     load.get_walk()
     library, kept = tmp_path / "library", tmp_path / "cache" / "divvy-coverage" / load.get_name()
-    (copy_library(library) / "__pycache__").write_text("a file, so that no folder can be made")
+    (copy_library(library) / "kernel" / "__pycache__").write_text("a file, so that no folder can be made")
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"damaged")
     counts = oracle.count(bam, READS, [("chr1", 0, 50), ("chr2", 10, 400)]).counts
@@ -251,13 +251,13 @@ def test_the_loop_is_compiled_anew_if_what_is_kept_is_damaged(bam: Path, tmp_pat
 @pytest.mark.slow
 def test_the_loop_is_kept_beside_its_source_and_another_source_has_one_of_its_own(bam: Path, tmp_path: Path) -> None:
     library = tmp_path / "library"
-    kernel = copy_library(library)
+    counting = copy_library(library)
     counts = oracle.count(bam, READS, [("chr1", 0, 50), ("chr2", 10, 400)]).counts
     assert count_elsewhere(bam, library, tmp_path / "cache") == f"{counts} ['numba']\n"
     assert count_elsewhere(bam, library, tmp_path / "cache") == f"{counts} []\n"
-    (kept,) = (kernel / "__pycache__").glob("walk.*.o")
+    (kept,) = (counting / "kernel" / "__pycache__").glob("walk.*.o")
     code = "from divvy_coverage.counting.kernel import load; print(load.get_name())"
-    for edited in (kernel / "spans.py", kernel.parent / "definition.py"):
+    for edited in (*(counting / "compiled").glob("*.py"), counting / "kernel" / "build.py"):
         before = edited.read_text()
         edited.write_text(before + "\n")
         name = succeed(command(sys.executable, "-c", code, folder=library, PYTHONPATH=str(library))).strip()

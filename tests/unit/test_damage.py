@@ -12,8 +12,9 @@ import pytest
 
 from divvy_coverage.alignments.bam_header import read_bam_header
 from divvy_coverage.alignments.bgzf import END, read_blocks
+from divvy_coverage.counting.compiled.constants import UNITS
 from divvy_coverage.counting.count import count_alignments, count_sample
-from divvy_coverage.counting.definition import UNITS, Counting
+from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.passes import Wanted
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import Regions
@@ -101,9 +102,10 @@ def gunzip(path: Path) -> bytes:
 
 def outcome(path: Path, unit: str, threads: int) -> list[object] | None:
     """Return counts and all statistics of a file; None if it is refused."""
-    counting = Counting(unit, exclude_flags=0x400, min_mapq=10, absent_contigs="zero")
+    counting = Counting(unit, exclude_flags=0x400, min_mapq=10)
+    wanted = Wanted([REGIONS], counting, BLACKLIST, absent_contigs="zero")
     try:
-        counted = count_sample([path], Wanted([REGIONS], counting, BLACKLIST), threads=threads, warn=lambda text: None)
+        counted = count_sample([path], wanted, threads=threads, warn=lambda text: None)
     except UserError as error:
         assert str(path) in str(error)  # noqa: PT017
         return None

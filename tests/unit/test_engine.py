@@ -15,10 +15,12 @@ import pytest
 import oracle
 import random_files
 from divvy_coverage.alignments.bam_header import read_bam_header
+from divvy_coverage.counting.compiled import layout
+from divvy_coverage.counting.compiled.constants import REASONS, TOTALS, UNITS
 from divvy_coverage.counting.count import count_alignments, count_sample
-from divvy_coverage.counting.definition import PAIRED_UNITS, REASONS, TOTALS, UNITS, Counting
+from divvy_coverage.counting.definition import PAIRED_UNITS, Counting
 from divvy_coverage.counting.engines import bam as bam_engine
-from divvy_coverage.counting.kernel import counters, layout
+from divvy_coverage.counting.kernel import counters
 from divvy_coverage.counting.passes import Wanted
 from divvy_coverage.counting.statistics import Tally
 from divvy_coverage.errors import UserError

@@ -189,9 +189,9 @@ def test_refusals_say_what_was_found(
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_is_never_counted_not_even_as_zeros(tmp_path: Path, name: str) -> None:
-    path, counting = written(tmp_path / "x.bam", REFUSED[name][0]()), Counting("reads", absent_contigs="zero")
+    path, regions = written(tmp_path / "x.bam", REFUSED[name][0]()), Regions(["chr1"], np.array([1]), np.array([5]))
     with pytest.raises(UserError) as error:
-        count_alignments(path, Regions(["chr1"], np.array([1]), np.array([5])), counting)
+        count_alignments(path, regions, Counting("reads"), absent_contigs="zero")
     assert str(error.value).startswith(f"{path}: ")
 
 

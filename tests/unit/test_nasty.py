@@ -7,8 +7,9 @@ import pytest
 
 import oracle
 from divvy_coverage.alignments.headers import examine
+from divvy_coverage.counting.compiled.constants import UNITS
 from divvy_coverage.counting.count import count_alignments, count_sample
-from divvy_coverage.counting.definition import PAIRED_UNITS, UNITS, Counting
+from divvy_coverage.counting.definition import PAIRED_UNITS, Counting
 from divvy_coverage.counting.passes import Wanted
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import Regions, read_regions

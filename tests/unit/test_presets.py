@@ -1,16 +1,28 @@
 """What is counted by default, and which settings contradict each other, or the files."""
 
 import argparse
+import json
 import shlex
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
 
 from divvy_coverage.command_line import write_options
-from divvy_coverage.counting.definition import UNITS, Counting
+from divvy_coverage.counting.compiled import layout
+from divvy_coverage.counting.compiled.constants import UNITS
+from divvy_coverage.counting.definition import Counting
+from divvy_coverage.counting.kernel.counters import Counters
 from divvy_coverage.counting.options import SETTINGS, add_counting_options, get_settings
+from divvy_coverage.counting.passes import Wanted
 from divvy_coverage.counting.presets import PRESETS, resolve_counting
 from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.regions import Regions
+from helpers import CLONE
+
+SCHEMA = CLONE / "workflow" / "schemas" / "config.schema.yaml"
+REGIONS = Regions(["chr1"], np.array([100]), np.array([200]))
 
 
 @pytest.mark.parametrize(
@@ -75,10 +87,33 @@ def test_an_assay_that_there_is_not() -> None:
 def test_what_is_resolved_is_the_same_on_a_command_line(unit: str, contigs: tuple[str, ...]) -> None:
     """The rule passes what preflight resolved; whatever the assay, nothing of a preset may come in."""
     length = (30, 500) if unit in ("fragments", "paired_insertions") else None
-    counting = Counting(unit, 4, 0, 7, contigs, length, 50 if unit == "reads" else None, (1, -1), "zero")
+    counting = Counting(unit, 4, 0, 7, contigs, length, 50 if unit == "reads" else None, (1, -1))
     parser = argparse.ArgumentParser()
     add_counting_options(parser)
     described = counting.describe() | {"shift": list(counting.shift)}
     args = parser.parse_args(shlex.split(write_options(described)))
     assert resolve_counting(args.assay, get_settings(args), None) == counting
-    assert set(get_settings(args)) == set(SETTINGS) == set(Counting.__dataclass_fields__)
+    assert Counting.from_config(json.loads(json.dumps(described))) == counting
+
+
+def test_each_field_of_what_is_counted_has_one_option_and_one_key() -> None:
+    parser, schema = argparse.ArgumentParser(), yaml.safe_load(SCHEMA.read_text())
+    add_counting_options(parser)
+    options = [action.dest for action in parser._actions if action.dest not in ("help", "assay")]
+    assert options == [*schema["properties"]["counting"]["properties"]] == [*SETTINGS]
+    with pytest.raises(UserError, match=r"mapq: no setting of what is counted; expected one of unit, exclude_flags, "):
+        resolve_counting("atac", {"mapq": 30}, None)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_compiled_loop_is_told_each_field(name: str) -> None:
+    given = {"min_mapq": 7, "exclude_contigs": ("chr1",), "unit": "insertions", "shift": (1, -1), "extend": 80}
+    given |= {"exclude_flags": 4, "require_flags": 2, "fragment_length": (30, 500)}
+    unit = {"extend": "reads", "shift": "insertions"}.get(name, "fragments")
+
+    def tell(counting: Counting) -> list[list[int]]:
+        counters = Counters(Wanted([REGIONS], counting), {"chr1": 1000}, True)
+        settings = counters.cells[: layout.AT_LENGTHS].tolist()
+        return [settings, counters._arrays[layout.AT_EXCLUDED].tolist()]
+
+    assert tell(Counting(**({"unit": unit} | {name: given[name]}))) != tell(Counting(unit))

@@ -19,7 +19,7 @@ from divvy_coverage.intervals.regions import Regions, read_regions
 from helpers import bgzf
 from libraries import ATAQV, CHIP, LENGTHS, QUICK, SCATE, Span, list_spans, make_library, run, write_bed, write_library
 
-FRAGMENTS = Counting(min_mapq=30, absent_contigs="zero")
+FRAGMENTS = Counting(min_mapq=30)
 
 
 def count_overlaps(bedtools: str, regions: Path, spans: Path) -> list[int]:
@@ -51,7 +51,8 @@ def compare_fragments(
         outside = run(bedtools, "intersect", "-v", "-a", found, "-b", blacklist)
         write_bed(found, [tuple(fields) for fields in outside])
     exclude = read_regions(blacklist) if blacklist else None
-    counted = count_sample([bam], Wanted([regions], FRAGMENTS, exclude), warn=lambda text: None)
+    wanted = Wanted([regions], FRAGMENTS, exclude, absent_contigs="zero")
+    counted = count_sample([bam], wanted, warn=lambda text: None)
     assert counted.counts[0].tolist() == count_overlaps(bedtools, bed, found)
     assert counted.tally["fragments"] == len(spans)
     assert counted.tally["usable"] == len(found.read_text().splitlines())
@@ -253,10 +254,12 @@ def test_the_units_are_those_of_snapatac(data: Path, tmp_path: Path, readers: Pa
     spans = list_spans(bam, tmp_path)
     expected = count_with_snapatac(readers / "python", spans, lengths, regions)
     path = write_bed(tmp_path / "x.tsv", [(*span, "cell", 1) for span in spans])
-    common = {"min_mapq": 30, "absent_contigs": "zero"}
     for unit, strategy in (("fragments", "fragment"), ("paired_insertions", "paired-insertion")):
-        counting = Counting(unit, **common, **({} if unit == "fragments" else {"shift": (0, 0)}))
-        assert count_alignments(bam, regions, counting, warn=print)[0].tolist() == expected[strategy]
-    counting = Counting("insertions", **common)  # of text, in which no alignment lacks its mate
+        counting = Counting(unit, min_mapq=30, **({} if unit == "fragments" else {"shift": (0, 0)}))
+        assert (
+            count_alignments(bam, regions, counting, absent_contigs="zero", warn=print)[0].tolist()
+            == expected[strategy]
+        )
+    counting = Counting("insertions", min_mapq=30)  # of text, in which no alignment lacks its mate
     assert count_alignments(path, regions, counting, warn=print)[0].tolist() == expected["insertion"]
     assert sum(expected["insertion"]) > 10

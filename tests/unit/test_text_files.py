@@ -17,8 +17,9 @@ import oracle
 from divvy_coverage.alignments.headers import are_paired, examine
 from divvy_coverage.alignments.text_kinds import TEXT_KINDS
 from divvy_coverage.alignments.text_lines import READ_SIZE
+from divvy_coverage.counting.compiled.constants import UNITS
 from divvy_coverage.counting.count import count_alignments, count_sample
-from divvy_coverage.counting.definition import UNITS, Counting
+from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.options import SETTINGS
 from divvy_coverage.counting.passes import Counted, Wanted
 from divvy_coverage.counting.statistics import UNKNOWN_IN_TEXT

@@ -39,9 +39,9 @@ def run(folder: Path, *options: str) -> str:
     return succeed(snakemake(folder, MATRIX, "--cores", "2", *options))
 
 
-def planned(folder: Path) -> int:
-    """Return how many samples would be counted."""
-    return planned_jobs(run(folder, "--dry-run"))
+def planned(folder: Path, rule: str = "measure_coverage") -> int:
+    """Return how many jobs of a rule would run; of that which counts, this is how many samples would be counted."""
+    return planned_jobs(run(folder, "--dry-run"), rule)
 
 
 def sheet(folder: Path, **bams: str) -> None:
@@ -225,6 +225,11 @@ def test_results_without_the_records_of_snakemake_are_not_believed_of_other_regi
     (counted / "regions.bed").write_text("chr1\t0\t1000\nchr1\t500\t600\n")
     assert jobs(run(counted)) == 2
     assert columns(counted) == {"a": [1, 0], "b": [2, 0]}
+
+
+def test_what_to_do_about_absent_contigs_counts_nothing_again(counted: Path) -> None:
+    write_config(counted, "samples.csv", {"peaks": "regions.bed"}, absent_contigs="zero")
+    assert (planned(counted), planned(counted, "collect_coverage")) == (0, 0)
 
 
 def test_touched_regions_run_nothing_and_changed_ones_everything(counted: Path) -> None:

@@ -1,7 +1,6 @@
 """The plan of a run, and what the rules have in common."""
 
 import atexit
-import csv
 import json
 import os
 import shlex
@@ -111,16 +110,15 @@ def differing_files():
 
 @cache
 def samples():
-    """Return the rows of the samples by name, in sheet order."""
-    with open(f"{PLAN}/{names.SAMPLES}", newline="", encoding="utf-8") as file:
-        return {row["sample_name"]: row for row in csv.DictReader(file, delimiter="\t")}
+    """Return the samples by name, in sheet order."""
+    return {sample.name: sample for sample in read_samples(Path(PLAN, names.SAMPLES))}
 
 
-def sample_files(column):
-    """Return an input function that gives the files of one sample in a column; their times do not matter."""
+def sample_files(attribute):
+    """Return an input function that gives the files of one sample in an attribute; their times do not matter."""
 
     def files(wildcards):
-        return [ancient(local(path)) for path in (samples()[wildcards.sample].get(column) or "").split("\n") if path]
+        return [ancient(local(path)) for path in getattr(samples()[wildcards.sample], attribute) or ()]
 
     return files
 

@@ -41,6 +41,7 @@ try:
     from divvy_coverage.command_line import write_options
     from divvy_coverage.errors import UserError
     from divvy_coverage.installation import compute_digest
+    from divvy_coverage.samples import read_samples
     from divvy_coverage.sheets.paths import fill_path
     from divvy_coverage.sheets.yaml_files import read_yaml
 except ImportError as error:

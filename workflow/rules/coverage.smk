@@ -5,7 +5,7 @@ rule measure_coverage:
         samples=only_before(names.SAMPLES),
         settings=only_before(names.COUNTING),
         regions=only_before(names.REGIONS),
-        bam=sample_files("bam"),
+        bam=sample_files("files"),
         peaks=sample_files("peaks"),
         optional=optional_inputs,
     output:
@@ -24,6 +24,8 @@ rule measure_coverage:
         code=package("scripts/measure_coverage", "intervals", "alignments", "counting"),
         counting=counting_options(),
         peaks=peaks_option,
+    # preflight has decided what to do about regions on contigs that a header lacks
     shell:
         "python -m divvy_coverage measure_coverage --bam {input.bam:q} --regions {input.regions:q} {params.peaks}"
-        " {params.counting} --threads {threads} --out {output.counts:q} --stats {output.stats:q} 2> {log:q}"
+        " {params.counting} --absent-contigs zero --threads {threads} --out {output.counts:q} --stats {output.stats:q}"
+        " 2> {log:q}"

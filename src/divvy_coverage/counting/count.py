@@ -17,7 +17,7 @@ from divvy_coverage.counting.statistics import Tally
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import identify
 from divvy_coverage.intervals.contigs import find_no_contig
-from divvy_coverage.intervals.regions import Regions, describe_duplicates, read_regions
+from divvy_coverage.intervals.regions import Regions, read_regions
 from divvy_coverage.intervals.start_sites import NO_START_SITES, StartSites, read_start_sites
 from divvy_coverage.progress import Progress, show_nothing
 
@@ -32,6 +32,7 @@ def count_alignments(
     blacklist: Regions | str | Path | None = None,
     sites: StartSites | str | Path = NO_START_SITES,
     reference: str | Path | None = None,
+    absent_contigs: str = "error",
     threads: int = 1,
     progress: Progress = show_nothing,
     warn: Warn = warnings.warn,
@@ -56,6 +57,8 @@ def count_alignments(
         Transcription start sites, or a file of them (BED6), for the profile of insertions around them.
     reference
         Reference genome (FASTA), for CRAM files that do not carry their own.
+    absent_contigs
+        What to do about regions on contigs that a header lacks: "error", or "zero" to count nothing there.
     threads
         Number of threads for a BAM file.
     progress
@@ -84,16 +87,14 @@ def count_alignments(
     """
     paths = [Path(file) for file in ([files] if isinstance(files, (str, Path)) else files)]
     if not isinstance(regions, Regions):
-        path, regions = regions, read_regions(regions)
-        if warning := describe_duplicates(regions, path):
-            warn(warning)
+        regions = read_regions(regions, warn)
     if not isinstance(blacklist, Regions | None):
         blacklist = read_regions(blacklist)
     sites = sites if isinstance(sites, StartSites) else read_start_sites(sites)
     if counting is None:
         check_different(paths)
         counting = resolve_counting("atac", {}, are_paired(paths))
-    wanted = Wanted([regions], counting, blacklist, sites)
+    wanted = Wanted([regions], counting, blacklist, sites, absent_contigs=absent_contigs)
     genome = None if reference is None else Path(reference)
     counted = count_sample(paths, wanted, genome, threads, progress, warn)
     return counted.counts[0], counted.tally

@@ -1,38 +1,27 @@
 """What is counted, and which alignments are kept; config/README.md says it in words."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
+from divvy_coverage.counting.compiled.constants import (
+    FIRST,
+    MISSING_FLAGS,
+    PAIRED,
+    PROPER_PAIR,
+    REASONS,
+    SECOND,
+    SECONDARY,
+    SUPPLEMENTARY,
+    UNITS,
+    UNMAPPED,
+)
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.contigs import ABSENT_CONTIGS
 
-UNITS = ("fragments", "paired_insertions", "insertions", "reads")
 PAIRED_UNITS = ("fragments", "paired_insertions")  # that are made of both mates
 INSERTION_UNITS = ("paired_insertions", "insertions")
 FLAG_BITS = 0xFFF
 LARGEST_MAPQ = 255
-PAIRED = 0x1
-PROPER_PAIR, UNMAPPED, REVERSE, FIRST, SECOND = 0x2, 0x4, 0x10, 0x40, 0x80
-MATE_UNMAPPED, SECONDARY, QC_FAIL, DUPLICATE, SUPPLEMENTARY = 0x8, 0x100, 0x200, 0x400, 0x800
-# of the alignments whose copies are told: ENCODE's recipe for the complexity of a library excludes 1804, before
-# duplicates are marked
-NOT_COMPARED = UNMAPPED | MATE_UNMAPPED | SECONDARY | QC_FAIL
-COMPARED_MIN_MAPQ = 30
-# why an alignment is not kept: the lowest flag that excludes it (in the order of SAM's flags), else another reason
-REASONS = (
-    *("paired", "proper_pair", "unmapped", "mate_unmapped", "reverse", "mate_reverse", "first", "second"),
-    *("secondary", "qc_fail", "duplicate", "supplementary", "missing_flags", "mapping_quality", "unplaced", "contig"),
-)
-MISSING_FLAGS, LOW_MAPQ, UNPLACED, EXCLUDED_CONTIG = (
-    REASONS.index(name) for name in ("missing_flags", "mapping_quality", "unplaced", "contig")
-)
-# numbers of alignments by kind, and of what is counted; config/README.md defines each
-TOTALS = (
-    *("usable", "alignments", "unmapped", "duplicates", "proper_pairs", "kept", "paired", "fragments"),
-    *("kept_proper", "excluded_length", "blacklisted", "contradictory_lengths"),
-)
-LARGEST_FRAGMENT = 2000  # bp; longer fragments are counted with those of this length
-TSS_FLANK = 2000  # bp on both sides of a transcription start site
 # the usual names of the genomes of mitochondria and plastids
 MITOCHONDRIA = ("chrM", "chrMT", "M", "MT", "mitochondrion", "mitochondrion_genome", "Mito", "chrMito")
 PLASTIDS = ("chrC", "Pt", "chrPt", "chloroplast", "ChrC", "chrPltd")
@@ -72,8 +61,6 @@ class Counting:
         Length to which single-end reads are extended from their 5′ end (bp), for unit "reads"; None for as they are.
     shift
         How far insertions are from the 5′ end on the forward and on the reverse strand (bp).
-    absent_contigs
-        What to do about regions on contigs that a header lacks: "error", or "zero" to count nothing there.
 
     Raises
     ------
@@ -90,12 +77,24 @@ class Counting:
     fragment_length: tuple[int, int] | None = None
     extend: int | None = None
     shift: tuple[int, int] = (4, -5)
-    absent_contigs: str = "error"
+
+    @classmethod
+    def from_config(cls, values: Mapping[str, Any]) -> Self:
+        """Return what is counted by its fields as YAML and JSON have them, with lists for tuples.
+
+        Raises UserError as the class does, and for a name that is no field.
+        """
+        if unknown := [name for name in values if name not in cls.__dataclass_fields__]:
+            names = ", ".join(cls.__dataclass_fields__)
+            raise UserError(f"{unknown[0]}: no setting of what is counted; expected one of {names}")
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**fields)
 
     def __post_init__(self) -> None:
-        for name, choices in (("unit", UNITS), ("absent_contigs", ABSENT_CONTIGS)):
-            if getattr(self, name) not in choices:
-                raise UserError(f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}")
+        if self.unit not in UNITS:
+            raise UserError(f"unit: expected one of {', '.join(UNITS)}, found {self.unit!r}")
         for name in ("exclude_flags", "require_flags"):
             if not 0 <= getattr(self, name) <= FLAG_BITS:
                 raise UserError(f"{name}: expected SAM flags, 0 to {FLAG_BITS}, found {getattr(self, name)}")

@@ -3,15 +3,11 @@
 import argparse
 from typing import Any
 
-from divvy_coverage.counting.definition import FLAG_BITS, UNITS
+from divvy_coverage.counting.compiled.constants import UNITS
+from divvy_coverage.counting.definition import FLAG_BITS, Counting
 from divvy_coverage.counting.presets import AUTO, PRESETS
-from divvy_coverage.intervals.contigs import ABSENT_CONTIGS
 
-# of `Counting`, each with the option of its name
-SETTINGS = (
-    *("unit", "exclude_flags", "require_flags", "min_mapq", "exclude_contigs", "fragment_length", "extend", "shift"),
-    "absent_contigs",
-)
+SETTINGS = tuple(Counting.__dataclass_fields__)  # each with the option of its name
 
 
 def add_counting_options(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +24,6 @@ def add_counting_options(parser: argparse.ArgumentParser) -> None:
     add("--fragment-length", type=int, nargs=2, metavar=("MIN", "MAX"), help=length_help)
     add("--extend", type=int, metavar="BP", help="length to extend single-end reads to, from their 5' end (none)")
     add("--shift", type=int, nargs=2, metavar=("FORWARD", "REVERSE"), help="shift of insertions by strand, bp (preset)")
-    absent_help = "what to do about regions on contigs that a header lacks (error)"
-    add("--absent-contigs", choices=ABSENT_CONTIGS, help=absent_help)
 
 
 def parse_flags(text: str) -> int:

@@ -7,6 +7,8 @@ from divvy_coverage.arrays import Integers
 from divvy_coverage.counting.bins import Bins
 from divvy_coverage.counting.definition import MITOCHONDRIA, Counting
 from divvy_coverage.counting.statistics import Tally
+from divvy_coverage.errors import UserError
+from divvy_coverage.intervals.contigs import ABSENT_CONTIGS
 from divvy_coverage.intervals.regions import Regions
 from divvy_coverage.intervals.start_sites import NO_START_SITES, StartSites
 
@@ -31,6 +33,8 @@ class Wanted:
         Contigs that are not part of statistics about the genome of the nucleus.
     bin_size
         Width of the bins of the genome in which to count (bp); None for no bins.
+    absent_contigs
+        What to do about regions on contigs that a header lacks: "error", or "zero" to count nothing there.
     """
 
     region_sets: Sequence[Regions]
@@ -40,6 +44,13 @@ class Wanted:
     peaks: Regions | None = None
     mitochondrial_contigs: Sequence[str] = MITOCHONDRIA
     bin_size: int | None = None
+    absent_contigs: str = "error"
+
+    def __post_init__(self) -> None:
+        if self.absent_contigs not in ABSENT_CONTIGS:
+            raise UserError(
+                f"absent_contigs: expected one of {', '.join(ABSENT_CONTIGS)}, found {self.absent_contigs!r}"
+            )
 
 
 @dataclass

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from divvy_coverage.counting.definition import INSERTION_UNITS, ORGANELLES, PAIRED_UNITS, UNITS, Counting
+from divvy_coverage.counting.compiled.constants import UNITS
+from divvy_coverage.counting.definition import INSERTION_UNITS, ORGANELLES, PAIRED_UNITS, Counting
 from divvy_coverage.errors import UserError
 
 AUTO = "auto"
@@ -50,7 +51,7 @@ def resolve_counting(assay: str, settings: Mapping[str, Any], paired: bool | Non
     if assay not in PRESETS:
         raise UserError(f"assay: expected one of {', '.join(PRESETS)}, found {assay!r}")
     preset = PRESETS[assay]
-    chosen = {key: _freeze(value) for key, value in settings.items() if value is not None}
+    chosen = {key: value for key, value in settings.items() if value is not None}
     unit = chosen.pop("unit", AUTO)
     if unit == AUTO:
         unit = preset.single if paired is False else preset.paired
@@ -63,7 +64,7 @@ def resolve_counting(assay: str, settings: Mapping[str, Any], paired: bool | Non
         )
     if chosen.get("extend") is not None and paired:
         raise UserError("extend: is for single-end reads, but the alignments are paired-end; remove it")
-    return Counting(unit, **(_get_defaults(preset, unit) | chosen))
+    return Counting.from_config({"unit": unit} | _get_defaults(preset, unit) | chosen)
 
 
 def check_shift(settings: Mapping[str, Any], counting: Counting, with_start_sites: bool) -> None:
@@ -83,7 +84,3 @@ def _get_defaults(preset: Preset, unit: str) -> dict[str, Any]:
         "shift": preset.shift,
     }
     return defaults | ({"fragment_length": USUAL_LENGTHS} if unit in PAIRED_UNITS else {})
-
-
-def _freeze(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from divvy_coverage.arrays import Integers
-from divvy_coverage.counting.definition import LARGEST_FRAGMENT, MITOCHONDRIA, REASONS, TOTALS, TSS_FLANK
+from divvy_coverage.counting.compiled.constants import LARGEST_FRAGMENT, REASONS, TOTALS, TSS_FLANK
+from divvy_coverage.counting.definition import MITOCHONDRIA
 
 # the totals that are columns of the table of statistics after `usable`, as far as they are known
 REPORTED_TOTALS = ("alignments", "unmapped", "duplicates", "proper_pairs", "kept", "fragments")

@@ -6,7 +6,7 @@ BED3 in the order of the input; its SHA-256 identifies the set in every file tha
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,7 @@ class Regions:
         return hashlib.sha256(self.bed()).hexdigest()
 
 
-def read_regions(path: str | Path) -> Regions:
+def read_regions(path: str | Path, warn: Callable[[str], None] | None = None) -> Regions:
     """Read regions from a BED-like file: BED3–12, narrowPeak or broadPeak; plain, gzip or bgzip, told by content.
 
     A byte order mark, CRLF, blank lines, comments, and `track` and `browser` lines are accepted; exact duplicates are
@@ -76,6 +76,8 @@ def read_regions(path: str | Path) -> Regions:
     ----------
     path
         The file.
+    warn
+        Is told if duplicates were dropped.
 
     Returns
     -------
@@ -98,6 +100,8 @@ def read_regions(path: str | Path) -> Regions:
     regions = _read_plain(content) or _read_any(content, path)
     if not len(regions):
         raise UserError(f"{path}: expected at least one region, found none; give a BED file with regions")
+    if warn and (warning := describe_duplicates(regions, path)):
+        warn(warning)
     return regions
 
 

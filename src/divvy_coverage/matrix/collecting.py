@@ -1,12 +1,11 @@
 """The matrix of regions × samples, from the counts of single samples to one file."""
 
 import glob
-import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
 from divvy_coverage import __version__
-from divvy_coverage.files import replacing
+from divvy_coverage.files import compute_sha256, replacing
 from divvy_coverage.matrix.cohort import read_cohort
 from divvy_coverage.matrix.formats import Matrix, find_writer
 from divvy_coverage.matrix.normalization import fit_to_statistics
@@ -45,7 +44,7 @@ def collect_coverage(
     metadata = {
         "version": __version__,
         "software": {name: version(name) for name in SOFTWARE},
-        "samples_sha256": hashlib.sha256(samples.read_bytes()).hexdigest(),
+        "samples_sha256": compute_sha256(samples),
         "matrix": {
             "normalization": method,
             "regions": len(cohort.regions),

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from divvy_coverage.arrays import Counts, Floats
 from divvy_coverage.errors import UserError, listing
+from divvy_coverage.files import Row
 from divvy_coverage.matrix.cohort import Cohort
 from divvy_coverage.matrix.factors import compute_mean_ranks
-from divvy_coverage.matrix.tables import NEEDED, Row
+from divvy_coverage.matrix.tables import NEEDED
 
 Rows = slice | NDArray[np.intp]
 

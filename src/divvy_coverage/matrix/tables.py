@@ -1,6 +1,5 @@
 """The tables of samples and of regions: writing them, and reading them back."""
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from divvy_coverage.arrays import Floats
 from divvy_coverage.counting.sample_files import Description
 from divvy_coverage.errors import UserError
-from divvy_coverage.files import gzipped, replacing
+from divvy_coverage.files import ANEW, Row, gzipped, read_table, replacing, write_table
 from divvy_coverage.intervals.regions import ROW_NAMES, SUPPORT, Regions
 from divvy_coverage.matrix.cohort import Cohort
 from divvy_coverage.samples import NAME, Sample
@@ -26,8 +25,6 @@ CLASH = "_counted"  # added to the name of a statistic that is also the name of 
 NEEDED = ("library_size", "size_factor", "tmm_factor")  # statistics that normalization takes
 # statistics that are whole numbers only by chance, as a single sample's factor of 1 is
 MEASURED = {*NEEDED, "frip", "mitochondrial_fraction", "tss_enrichment"}
-
-Row = Mapping[str, str]  # of the table of statistics, by column
 
 
 def write_statistics(
@@ -40,7 +37,7 @@ def write_statistics(
     columns = [map(format_number, values) for values in more.values()]
     rows = zip(cohort.names, descriptions, *columns, strict=True)
     cells = ([name, *description["statistics"].values(), *rest] for name, description, *rest in rows)
-    write_rows([NAME, *descriptions[0]["statistics"], *more], cells, path)
+    write_table(path, [[NAME, *descriptions[0]["statistics"], *more], *cells])
 
 
 def read_statistics(path: Path, names: Sequence[str]) -> list[Row]:
@@ -58,31 +55,21 @@ def read_statistics(path: Path, names: Sequence[str]) -> list[Row]:
     UserError
         For a table that is missing, damaged, or of other samples.
     """
+    table = read_table(path, "statistics", [NAME, *NEEDED])
+    if [row[NAME] for _, row in table] != list(names):
+        raise UserError(f"{path}: expected one row per sample, in the order of the sheet; {ANEW}")
+    for line, row in table:
+        for name in NEEDED:
+            _check_number(row[name], f"{path}: line {line}: {name}")
+    return [row for _, row in table]
+
+
+def _check_number(cell: str, place: str) -> None:
+    """Raise UserError for what normalization could not use."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file, delimiter="\t")
-            columns = next(reader, [])
-            table = [_read_row(columns, cells, reader.line_num) for cells in reader if cells]
-        if [row.get(NAME) for row in table] != list(names):
-            raise ValueError("expected one row per sample, in the order of the sheet")
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{path}: not the table of statistics: {error}; remove it and run again") from error
-    return table
-
-
-def _read_row(columns: Sequence[str], cells: Sequence[str], line: int) -> Row:
-    """Return a row by column. Raises ValueError for one that normalization could not use."""
-    if len(cells) != len(columns):
-        raise ValueError(f"line {line}: expected {len(columns)} fields as in the header, found {len(cells)}")
-    row = dict(zip(columns, cells, strict=True))
-    for name in NEEDED:
-        if name not in row:
-            raise ValueError(f"expected the columns {', '.join(NEEDED)}, found no {name}")
-        try:
-            float(row[name] or "nan")
-        except ValueError:
-            raise ValueError(f"line {line}: {name}: expected a number, found {row[name][:60]!r}") from None
-    return row
+        float(cell or "nan")
+    except ValueError:
+        raise UserError(f"{place}: expected a number, found {cell[:60]!r}; {ANEW}") from None
 
 
 def write_regions(table: pa.Table, path: Path) -> None:
@@ -167,15 +154,7 @@ def infer_type(cells: Sequence[str]) -> pa.Array:
 
 def write_numbers(header: Sequence[str], rows: Iterable[tuple[str, Floats]], path: Path) -> None:
     """Write rows of a name and numbers; NaN is written as nothing."""
-    write_rows(header, ([name, *map(format_number, values)] for name, values in rows), path)
-
-
-def write_rows(header: Sequence[str], rows: Iterable[Sequence[Any]], path: Path) -> None:
-    """Write a tab-separated table."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+    write_table(path, [header, *([name, *map(format_number, values)] for name, values in rows)])
 
 
 def format_number(value: float) -> str:

@@ -139,7 +139,7 @@ def _check_region_set(
         return [Problem("", None, "regions", "error", str(error))]
     if regions is None:
         return problems
-    return [*problems, *check_regions(regions, samples, config["counting"]["absent_contigs"] or "error")]
+    return [*problems, *check_regions(regions, samples, config["absent_contigs"])]
 
 
 def _drop_bad(samples: Sequence[AlignedSample], problems: Sequence[Problem]) -> list[AlignedSample]:

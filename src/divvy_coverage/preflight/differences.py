@@ -4,7 +4,6 @@ Each file of counts has a description that says what it was counted from.
 """
 
 import filecmp
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from divvy_coverage.counting.origin import (
     get_mitochondrial_contigs,
     read_origin,
 )
+from divvy_coverage.files import compute_sha256
 from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.preflight.header_cache import map_in_threads
 from divvy_coverage.preflight.sample_files import AlignedSample
@@ -72,7 +72,7 @@ def _find_other_counts(
     code = compute_code_digest()
     for region_set in config["regions"]:
         bed = folders.plan / results.REGIONS.format(region_set=region_set)
-        sha = hashlib.sha256(bed.read_bytes()).hexdigest()
+        sha = compute_sha256(bed)
         names = [results.STATISTICS.format(region_set=region_set, sample=each.sample.name) for each in samples]
         found = map_in_threads(read_origin, [folders.results / name for name in names])
         for name, origin, read in zip(names, found, files, strict=True):

@@ -12,7 +12,7 @@ from typing import Any
 from divvy_coverage import __version__, results
 from divvy_coverage.alignments.fingerprints import get_stamp
 from divvy_coverage.errors import OutputError, UserError
-from divvy_coverage.files import write_if_changed
+from divvy_coverage.files import compute_sha256, write_if_changed
 from divvy_coverage.intervals.contigs import find_no_contig
 from divvy_coverage.intervals.regions import Regions, describe_duplicates, join_regions, read_regions
 from divvy_coverage.intervals.selection import select_regions
@@ -145,7 +145,7 @@ def _write_note(note: Path, stamp: str, files: Sequence[Path], problems: Sequenc
 
 
 def _compute_digests(files: Sequence[Path]) -> list[str]:
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return [compute_sha256(file) for file in files]
 
 
 def _build_consensus(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from divvy_coverage.arrays import Floats
-from divvy_coverage.counting.definition import LARGEST_FRAGMENT, TSS_FLANK
+from divvy_coverage.counting.compiled.constants import LARGEST_FRAGMENT, TSS_FLANK
 from divvy_coverage.counting.sample_files import Description, read_description, read_histogram
 from divvy_coverage.counting.statistics import compute_background
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from divvy_coverage.alignments.bam_header import BamHeader, Data, read_bam_header
 from divvy_coverage.alignments.bgzf import DamagedFile
+from divvy_coverage.counting.compiled import layout as at
 from divvy_coverage.counting.engines.threads import Open, read_in_order
-from divvy_coverage.counting.kernel import layout as at
 from divvy_coverage.counting.kernel.counters import Counters
 from divvy_coverage.counting.kernel.load import get_walk
 from divvy_coverage.counting.passes import Counted, Wanted
@@ -143,8 +143,7 @@ class Walker:
     def start(self, header: BamHeader) -> None:
         """Get ready for the records that follow a header."""
         for regions in self._wanted.region_sets:
-            absent_contigs = self._wanted.counting.absent_contigs
-            if warning := check_contigs(regions, header.contigs, self.path, absent_contigs):
+            if warning := check_contigs(regions, header.contigs, self.path, self._wanted.absent_contigs):
                 self._warn(warning)
         others = (
             (self._wanted.blacklist, "blacklisted regions", "they would exclude nothing"),

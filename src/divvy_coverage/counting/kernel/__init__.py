@@ -1,6 +1,5 @@
-"""The loop over the records of BAM, compiled: bounds checks, selection, mates, overlaps and statistics.
+"""The compiled loop, for Python.
 
-`layout` names the cells of the block of memory that the loop works on; `counters` sets it up and reads it. `memory`,
-`records`, `mates`, `spans` and `walk` are what numba compiles, `build` compiles them, and `load` gives the result to
-Python; numba itself is imported only where nothing has been compiled yet.
+`build` compiles it, and `load` gives the result to Python; numba itself is imported only where nothing has been
+compiled yet. `counters` sets up the block of memory that the loop works on, and reads it.
 """

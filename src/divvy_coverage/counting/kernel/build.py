@@ -5,7 +5,7 @@ from typing import Any
 import numba
 from numba import types
 
-from divvy_coverage.counting.kernel.walk import walk
+from divvy_coverage.counting.compiled.walk import walk
 
 
 def compile_walk() -> tuple[bytes, str]:

@@ -5,15 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from divvy_coverage.arrays import Integers
-from divvy_coverage.counting.definition import (
-    LARGEST_FRAGMENT,
-    REASONS,
-    TOTALS,
-    TSS_FLANK,
-    UNITS,
-    Counting,
-)
-from divvy_coverage.counting.kernel import layout as at
+from divvy_coverage.counting.compiled import layout as at
+from divvy_coverage.counting.compiled.constants import LARGEST_FRAGMENT, REASONS, TOTALS, TSS_FLANK, UNITS
+from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.kernel.binning import BinArrays
 from divvy_coverage.counting.kernel.duplication import Duplication
 from divvy_coverage.counting.passes import Counted, Wanted

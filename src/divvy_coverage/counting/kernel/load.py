@@ -13,11 +13,12 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 
-from divvy_coverage.counting import definition
+from divvy_coverage.counting import compiled
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import replacing
 
-SOURCES = (Path(definition.__file__), *sorted(Path(__file__).parent.glob("*.py")))
+# all that the compiled loop is made of
+SOURCES = (*sorted(Path(compiled.__file__).parent.glob("*.py")), Path(__file__).with_name("build.py"))
 DIGEST = 32  # bytes of a SHA-256
 
 Walk = Callable[[int, int, int], int]  # address and size of data, address of cells → bytes that are done

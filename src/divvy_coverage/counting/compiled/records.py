@@ -7,7 +7,8 @@ Every length in a record is checked against its size before it is used.
 
 from numba import njit
 
-from divvy_coverage.counting.definition import (
+from divvy_coverage.counting.compiled import layout as at
+from divvy_coverage.counting.compiled.constants import (
     EXCLUDED_CONTIG,
     FIRST,
     LOW_MAPQ,
@@ -19,8 +20,7 @@ from divvy_coverage.counting.definition import (
     SUPPLEMENTARY,
     UNPLACED,
 )
-from divvy_coverage.counting.kernel import layout as at
-from divvy_coverage.counting.kernel.memory import get, read_int32, read_int64
+from divvy_coverage.counting.compiled.memory import get, read_int32, read_int64
 
 # offsets of the fields of a record, from its start
 CONTIG, POSITION, NAME_LENGTH, MAPQ, OPERATIONS, FLAG = 4, 8, 12, 13, 16, 18

@@ -8,10 +8,10 @@ the end of the other one, and both strands; single-end reads by start, end and s
 
 from numba import njit
 
-from divvy_coverage.counting.definition import COMPARED_MIN_MAPQ, NOT_COMPARED, REVERSE
-from divvy_coverage.counting.kernel import layout as at
-from divvy_coverage.counting.kernel.memory import get, put
-from divvy_coverage.counting.kernel.records import MULTIPLIER
+from divvy_coverage.counting.compiled import layout as at
+from divvy_coverage.counting.compiled.constants import COMPARED_MIN_MAPQ, NOT_COMPARED, REVERSE
+from divvy_coverage.counting.compiled.memory import get, put
+from divvy_coverage.counting.compiled.records import MULTIPLIER
 
 LOW_32_BITS, LOW_35_BITS = (1 << 32) - 1, (1 << 35) - 1  # what is left of a number that is shifted right
 

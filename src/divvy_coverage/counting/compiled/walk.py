@@ -4,24 +4,27 @@
 
 from numba import njit
 
-from divvy_coverage.counting.definition import (
+from divvy_coverage.counting.compiled import layout as at
+from divvy_coverage.counting.compiled.constants import (
     DUPLICATE,
     FIRST,
+    FRAGMENTS,
+    INSERTIONS,
     LARGEST_FRAGMENT,
     PAIRED,
+    PAIRED_INSERTIONS,
     PROPER_PAIR,
+    READS,
     REVERSE,
     SECONDARY,
     SUPPLEMENTARY,
     TOTALS,
-    UNITS,
     UNMAPPED,
 )
-from divvy_coverage.counting.kernel import layout as at
-from divvy_coverage.counting.kernel.copies import is_compared, note_copy
-from divvy_coverage.counting.kernel.mates import find_mate, get_slot, let_wait, remove_mate
-from divvy_coverage.counting.kernel.memory import add, get, put, read_int32
-from divvy_coverage.counting.kernel.records import (
+from divvy_coverage.counting.compiled.copies import is_compared, note_copy
+from divvy_coverage.counting.compiled.mates import find_mate, get_slot, let_wait, remove_mate
+from divvy_coverage.counting.compiled.memory import add, get, put, read_int32
+from divvy_coverage.counting.compiled.records import (
     CONTIG,
     FIXED,
     FLAG,
@@ -38,11 +41,8 @@ from divvy_coverage.counting.kernel.records import (
     read_byte,
     read_uint16,
 )
-from divvy_coverage.counting.kernel.spans import count_insertions, count_span, profile_start_sites
+from divvy_coverage.counting.compiled.spans import count_insertions, count_span, profile_start_sites
 
-FRAGMENTS, PAIRED_INSERTIONS, INSERTIONS, READS = map(
-    UNITS.index, ("fragments", "paired_insertions", "insertions", "reads")
-)
 # places among the totals
 ALIGNMENTS, UNMAPPED_ONES, DUPLICATES, PROPER_PAIRS, KEPT, KEPT_PROPER, PAIRED_ONES = map(
     TOTALS.index, ("alignments", "unmapped", "duplicates", "proper_pairs", "kept", "kept_proper", "paired")

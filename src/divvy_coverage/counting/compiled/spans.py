@@ -4,9 +4,9 @@
 
 from numba import njit
 
-from divvy_coverage.counting.definition import TOTALS, TSS_FLANK
-from divvy_coverage.counting.kernel import layout as at
-from divvy_coverage.counting.kernel.memory import add, divide, get, increment, put
+from divvy_coverage.counting.compiled import layout as at
+from divvy_coverage.counting.compiled.constants import TOTALS, TSS_FLANK
+from divvy_coverage.counting.compiled.memory import add, divide, get, increment, put
 
 USABLE, BLACKLISTED = TOTALS.index("usable"), TOTALS.index("blacklisted")
 

@@ -9,10 +9,10 @@ a hash are not taken for a pair.
 
 from numba import njit
 
-from divvy_coverage.counting.definition import FIRST, REVERSE
-from divvy_coverage.counting.kernel import layout as at
-from divvy_coverage.counting.kernel.memory import get, put, read_int32
-from divvy_coverage.counting.kernel.records import NEXT_POSITION, TEMPLATE_LENGTH
+from divvy_coverage.counting.compiled import layout as at
+from divvy_coverage.counting.compiled.constants import FIRST, REVERSE
+from divvy_coverage.counting.compiled.memory import get, put, read_int32
+from divvy_coverage.counting.compiled.records import NEXT_POSITION, TEMPLATE_LENGTH
 
 
 @njit(forceinline=True)
