@@ -60,10 +60,11 @@ def listing(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
 
 
-def wait_for(path: Path) -> None:
+def wait_for_end(rule: str, log: Path) -> None:
+    """Wait until a job of a rule has ended; its output is incomplete before, even if it is there."""
     end = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} does not come"
+    while not jobs(log.read_text(), rule):
+        assert time.monotonic() < end, log.read_text()
         time.sleep(0.1)
 
 
@@ -71,11 +72,11 @@ def test_a_run_is_of_its_own_sheet_whatever_is_called_beside_it(project: Path) -
     snakefile = project / "waiting.smk"
     snakefile.write_text(WAITING.format(snakefile=str(SNAKEFILE)))
     options = ["--snakefile", str(snakefile), MATRIX, "--cores", "2"]
-    first = subprocess.Popen(
-        ["snakemake", *options], cwd=project, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    log = project / "first.log"
+    with log.open("w") as file:
+        first = subprocess.Popen(["snakemake", *options], cwd=project, env=environment(), stdout=file, stderr=file)
     try:
-        wait_for(project / "results/samples.tsv")
+        wait_for_end("fix_samples", log)
         before = listing(project)
         sheet(project, b="a", a="b")
         (project / "regions.bed").write_text("chr1\t0\t1\n")
@@ -85,8 +86,8 @@ def test_a_run_is_of_its_own_sheet_whatever_is_called_beside_it(project: Path) -
         assert {name: beside[name][1] for name in before} == {name: content for name, (_, content) in before.items()}
     finally:
         (project / "go").touch()
-        printed = first.communicate(timeout=200)[0]
-    assert first.returncode == 0, printed.decode()
+        first.wait(timeout=200)
+    assert first.returncode == 0, log.read_text()
     assert columns(project) == COUNTS
     run(project)
     assert columns(project) == {"b": [1], "a": [1]}
