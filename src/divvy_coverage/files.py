@@ -149,13 +149,15 @@ def write_if_changed(path: Path, content: bytes) -> bool:
 
 def write_table(path: Path, rows: Iterable[Sequence[object]]) -> None:
     """Write a table, its header first."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(_format_table(rows))
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        _write_rows(rows, file)
 
 
 def write_table_if_changed(path: Path, rows: Iterable[Sequence[object]]) -> None:
     """Write a table, its header first, unless `path` holds just that already."""
-    write_if_changed(path, _format_table(rows))
+    text = io.StringIO()
+    _write_rows(rows, text)
+    write_if_changed(path, text.getvalue().encode())
 
 
 def read_table(path: Path, what: str, columns: Sequence[str], advice: str = ANEW) -> list[tuple[int, Row]]:
@@ -199,10 +201,8 @@ def _read_row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
     return dict(zip(header, cells, strict=True))
 
 
-def _format_table(rows: Iterable[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter="\t", lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+def _write_rows(rows: Iterable[Sequence[object]], file: IO[str]) -> None:
+    csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)
 
 
 def _umask() -> int:

@@ -60,8 +60,7 @@ def find_misfit(regions: Regions, lengths: Mapping[str, int], absent_contigs: st
     if absent and absent_contigs == "error" and have_lengths(lengths):
         error = (
             f"its header lacks {len(absent)} of the region set's contigs: {', '.join(absent[:10])}"
-            f"{_suggest_names(absent, lengths)}; give regions of the same genome, or set absent_contigs to "
-            "zero"
+            f"{_suggest_names(absent, lengths)}; give regions of the same genome, or set absent_contigs to zero"
         )
         return Misfit(error, "")
     length = get_lengths(regions.contigs, lengths)

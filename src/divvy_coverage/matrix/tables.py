@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def write_statistics(
     columns = [map(format_number, values) for values in more.values()]
     rows = zip(cohort.names, descriptions, *columns, strict=True)
     cells = ([name, *description["statistics"].values(), *rest] for name, description, *rest in rows)
-    write_table(path, [[NAME, *descriptions[0]["statistics"], *more], *cells])
+    write_table(path, chain([[NAME, *descriptions[0]["statistics"], *more]], cells))
 
 
 def read_statistics(path: Path, names: Sequence[str]) -> list[Row]:
@@ -154,7 +155,7 @@ def infer_type(cells: Sequence[str]) -> pa.Array:
 
 def write_numbers(header: Sequence[str], rows: Iterable[tuple[str, Floats]], path: Path) -> None:
     """Write rows of a name and numbers; NaN is written as nothing."""
-    write_table(path, [header, *([name, *map(format_number, values)] for name, values in rows)])
+    write_table(path, chain([header], ([name, *map(format_number, values)] for name, values in rows)))
 
 
 def format_number(value: float) -> str:
