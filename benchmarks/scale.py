@@ -10,7 +10,6 @@ cache then has less to hold than it would have of as many files.
 
 import argparse
 import json
-import os
 import shlex
 import shutil
 import statistics
@@ -18,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ from typing import Any
 import numpy as np
 from bench import HERE, NGS_TOOLKIT, OURS, Contender, measure
 
-from divvy_coverage.counting.sample_files import checksum
+from divvy_coverage.counting.compiled.constants import TOTALS
+from divvy_coverage.counting.evidence import checksum, read_evidence, write_evidence
 from divvy_coverage.files import replacing
 from divvy_coverage.intervals.regions import read_regions
 
@@ -203,11 +203,11 @@ def sample_name(number: int) -> str:
 
 
 def make_cohort(folder: Path, regions: int, samples: int, beds: bool = False) -> None:
-    """Make regions, counts and their descriptions, a table of samples and, if asked for, BED files with counts."""
-    if not (folder / "description.json").exists():
+    """Make regions, counts and evidence, a table of samples and, if asked for, BED files with counts."""
+    if not (folder / "evidence.json").exists():
         make_inputs(folder, 10_000, regions)
         in_process(remove_duplicates, folder / "regions.bed")
-        options = "--bam reads.bam --regions regions.bed --out reads.npy --stats description.json"
+        options = "--bam reads.bam --regions regions.bed --out reads.npy --stats evidence.json"
         subprocess.run(f"{OURS} {options}", shell=True, cwd=folder, check=True)
     for name in ("coverage", "bed"):
         (folder / name).mkdir(exist_ok=True)
@@ -216,8 +216,7 @@ def make_cohort(folder: Path, regions: int, samples: int, beds: bool = False) ->
         list(pool.map(partial(write_counts, folder), distinct))
         list(pool.map(partial(write_bed, folder), distinct if beds else ()))
     for number in range(DISTINCT, samples):
-        for suffix in (".npy", ".stats.json"):
-            link(folder / "coverage" / (sample_name(number % DISTINCT) + suffix), sample_name(number) + suffix)
+        link(folder / "coverage" / sample_name(number % DISTINCT), sample_name(number))
     names = "".join(f"{sample_name(number)}\n" for number in range(samples))
     (folder / f"{samples}.tsv").write_text(f"sample_name\n{names}")
 
@@ -229,28 +228,28 @@ def remove_duplicates(bed: Path) -> None:
 
 def write_counts(folder: Path, number: int) -> None:
     """Write a sample's counts, of which the mean over samples is about 5, and what measure_coverage.py would say of them."""
-    path = folder / "coverage" / f"{sample_name(number)}.npy"
-    description_path = path.with_suffix(".stats.json")
-    if description_path.exists():
+    sample = folder / "coverage" / sample_name(number)
+    if (sample / "evidence.json").exists():
         return
-    description = json.loads((folder / "description.json").read_text())
-    means = np.random.default_rng(0).lognormal(0.5, 1.5, description["regions"]["number"])
+    sample.mkdir(exist_ok=True)
+    evidence = read_evidence(folder / "evidence.json")
+    means = np.random.default_rng(0).lognormal(0.5, 1.5, evidence.region_sets["regions"].regions)
     rng = np.random.default_rng(number + 1)
     mean, size = means * rng.lognormal(0, 0.4), 5
     counts = rng.negative_binomial(size, size / (size + mean)).astype(np.int32)
     total = int(counts.sum())
-    np.save(path, counts)
-    description["counts"] = {"sum": total, "sha256": checksum(counts)}
-    description["statistics"] |= {"usable": 2 * total, "alignments": 3 * total, "in_regions": total, "frip": 0.5}
-    with replacing(description_path) as temporary:
-        temporary.write_text(json.dumps(description, indent=1))
+    np.save(sample / "regions.npy", counts)
+    for name, value in {"usable": 2 * total, "alignments": 3 * total}.items():
+        evidence.tally.totals[TOTALS.index(name)] = value
+    found = replace(evidence.region_sets["regions"], in_regions=total, sum=total, counts_sha256=checksum(counts))
+    write_evidence(replace(evidence, region_sets={"regions": found}), sample / "evidence.json")
 
 
 def write_bed(folder: Path, number: int) -> None:
     """Write a sample's counts as ngs_toolkit's jobs do."""
     path = folder / "bed" / f"{sample_name(number)}.bed"
     if not path.exists():
-        counts = np.load(folder / "coverage" / f"{sample_name(number)}.npy").tolist()
+        counts = np.load(folder / "coverage" / sample_name(number) / "regions.npy").tolist()
         lines = (folder / "regions.bed").read_text().splitlines()
         with replacing(path) as temporary:
             temporary.write_text("".join(f"{line}\t{count}\n" for line, count in zip(lines, counts, strict=True)))
@@ -262,7 +261,7 @@ def check_collected(folder: Path, samples: int) -> None:
 
     found = pd.read_csv(folder / "collect_coverage.csv", index_col=0).loc[read_regions(folder / "regions.bed").names()]
     for name in map(sample_name, range(samples)):
-        if not np.array_equal(found[name], np.load(folder / "coverage" / f"{name}.npy")):
+        if not np.array_equal(found[name], np.load(folder / "coverage" / name / "regions.npy")):
             raise SystemExit(f"{folder}: {name}: collect_coverage has other counts")
 
 
@@ -290,9 +289,9 @@ def make_inputs(folder: Path, reads: int, regions: int) -> None:
 
 
 def link(path: Path, name: str) -> None:
-    """Give a file another name in its folder."""
+    """Give a file or a folder another name beside it."""
     if not (path.parent / name).exists():
-        os.link(path, path.parent / name)
+        (path.parent / name).symlink_to(path.name)
 
 
 def run(task: Task, rounds: int) -> dict[str, Any]:

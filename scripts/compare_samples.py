@@ -43,13 +43,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     check_outputs(args.pca, args.correlation, args.summary)
     cohort = read_cohort(args.samples, args.regions, args.coverage)
-    description = cohort.read_descriptions(args.stats)[0]
+    findings = cohort.read_findings(summary=args.stats)[0]
     statistics = read_statistics(args.stats, cohort.names)
     alike = compare_cohort(cohort, fit_to_statistics(args.normalization, cohort, statistics), args.normalization)
     components = [f"PC{number}" for number in range(1, len(alike.explained) + 1)]
     write_numbers([NAME, *components], zip(cohort.names, alike.scores, strict=True), args.pca)
     write_numbers([NAME, *alike.names], zip(alike.names, alike.correlation, strict=True), args.correlation)
-    about = describe_comparison(alike, description, args.normalization, args.library_size)
+    about = describe_comparison(alike, findings, args.normalization, args.library_size)
     with replacing(args.summary) as temporary:
         temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 

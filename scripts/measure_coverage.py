@@ -1,7 +1,7 @@
 """Count the alignments of one sample in every region of one or more region sets, in one pass over its files.
 
-Writes for each region set the counts (.npy, int32, region order) and their description (.json): the region set, what
-was counted, the alignment files, and the statistics. If asked for, writes the counts in bins of the genome.
+Writes the counts of each region set, which has the name of its file (.npy, int32, region order), and all else that was
+found: what was counted in which files, whole numbers and histograms (.json). If asked for, writes counts in bins.
 """
 
 import argparse
@@ -11,17 +11,19 @@ from pathlib import Path
 
 from divvy_coverage.alignments.headers import are_paired
 from divvy_coverage.command_line import run, warn
+from divvy_coverage.counting.bins import write_bins
 from divvy_coverage.counting.count import count_sample
 from divvy_coverage.counting.options import add_counting_options, get_settings
-from divvy_coverage.counting.origin import check_unchanged, describe_files, get_mitochondrial_contigs
+from divvy_coverage.counting.origin import check_unchanged, describe_files
 from divvy_coverage.counting.passes import Wanted
 from divvy_coverage.counting.presets import check_shift, resolve_counting
-from divvy_coverage.counting.writing import write_counted
+from divvy_coverage.counting.writing import make_evidence, write_sample
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import check_outputs
 from divvy_coverage.intervals.contigs import ABSENT_CONTIGS
 from divvy_coverage.intervals.regions import join_regions, read_regions
 from divvy_coverage.intervals.start_sites import NO_START_SITES, read_start_sites
+from divvy_coverage.naming import name_region_sets
 from divvy_coverage.progress import show_progress
 
 
@@ -33,23 +35,21 @@ def _parser() -> argparse.ArgumentParser:
     add_counting_options(parser)
     add("--blacklist", type=Path, help="regions (BED-like): what overlaps one is not counted")
     add("--peaks", type=Path, nargs="+", help="peaks of the sample (BED-like), for the fraction in them")
-    add("--mitochondrial-contigs", nargs="*", help="mitochondrial contigs, for the statistics (the usual names)")
     add("--tss", type=Path, help="BED with strands: transcription start sites, for a profile of insertions around them")
     add("--reference", type=Path, help="reference genome (FASTA), for CRAM files that do not carry their own")
     add("--absent-contigs", choices=ABSENT_CONTIGS, default="error", help="regions on contigs that a header lacks")
     add("--threads", type=int, default=1, help="threads for a BAM file (%(default)s)")
     add("--out", type=Path, nargs="+", required=True, help="counts to write: .npy, or BED with a column of counts")
-    add("--stats", type=Path, nargs="+", required=True, help="statistics to write (.json)")
+    add("--stats", type=Path, required=True, help="all else that was found, to write (.json)")
     add("--bins", type=Path, help="counts in bins of the genome to write (.arrow)")
     add("--bin-size", type=int, default=50, metavar="BP", help="width of these bins (%(default)s)")
     return parser
 
 
 def check_numbers(args: argparse.Namespace) -> None:
-    """Raise UserError unless there are as many outputs of each kind as region sets, and bins have a width."""
-    for name in ("out", "stats"):
-        if (given := len(getattr(args, name))) != len(args.regions):
-            raise UserError(f"--{name}: expected one file for each of {len(args.regions)} region sets, found {given}")
+    """Raise UserError unless there are as many outputs as region sets, and bins have a width."""
+    if (given := len(args.out)) != len(args.regions):
+        raise UserError(f"--out: expected one file for each of {len(args.regions)} region sets, found {given}")
     if args.bin_size < 1:
         raise UserError(f"--bin-size: expected a width of at least 1 bp, found {args.bin_size}")
 
@@ -64,7 +64,6 @@ def read_wanted(args: argparse.Namespace) -> Wanted:
         read_regions(args.blacklist) if args.blacklist else None,
         read_start_sites(args.tss) if args.tss else NO_START_SITES,
         join_regions([read_regions(path) for path in args.peaks]) if args.peaks else None,
-        get_mitochondrial_contigs(args.mitochondrial_contigs),
         args.bin_size if args.bins else None,
         args.absent_contigs,
     )
@@ -74,14 +73,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Command line: count one sample."""
     args = _parser().parse_args(argv)
     check_numbers(args)
-    check_outputs(*args.out, *args.stats, *([args.bins] if args.bins else []))  # before hours of counting
-    wanted = read_wanted(args)
+    check_outputs(*args.out, args.stats, *([args.bins] if args.bins else []))  # before hours of counting
+    names, wanted = name_region_sets(args.regions), read_wanted(args)
     sources = (args.bam, args.peaks or [], args.tss, args.reference)
     files = describe_files(*sources)
     with show_progress(args.bam) as progress:
         counted = count_sample(args.bam, wanted, args.reference, args.threads, progress, warn)
     check_unchanged(files, describe_files(*sources))
-    write_counted(files, wanted, counted, list(zip(args.out, args.stats, strict=True)), args.bins)
+    evidence = make_evidence(files, wanted, counted, names)
+    if args.bins and counted.bins:
+        write_bins(args.bins, counted.bins, {"counting": evidence.counting, "files": files})
+    write_sample(evidence, counted, wanted, args.stats, args.out)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     add_cohort_options(parser)
     add("--support", type=Path, help="table with the fraction of samples that support each region (.parquet)")
     add("--library-size", choices=LIBRARY_SIZES, default="usable", help="what a library's size is (%(default)s)")
+    add("--mitochondrial-contigs", nargs="*", help="mitochondrial contigs (the usual names)")
     add("--stats", type=Path, required=True, help="table of samples to write (.tsv)")
     add("--region-stats", type=Path, required=True, help="table of regions to write (.tsv.gz)")
     return parser
@@ -32,11 +33,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     check_outputs(args.stats, args.region_stats)
     cohort = read_cohort(args.samples, args.regions, args.coverage)
-    descriptions = cohort.read_descriptions()
+    findings = cohort.read_findings(args.mitochondrial_contigs)
     support = read_support(args.support, len(cohort.regions)) if args.support else None
-    statistics, regions = summarize_cohort(cohort, descriptions, support, args.library_size)
+    statistics, regions = summarize_cohort(cohort, findings, support, args.library_size)
     write_regions(regions, args.region_stats)
-    write_statistics(cohort, descriptions, statistics, args.stats)
+    write_statistics(cohort, findings, statistics, args.stats)
 
 
 if __name__ == "__main__":

@@ -209,8 +209,10 @@ def write_cohort(folder: Path, counts: np.ndarray, names: Sequence[str] = (), co
 
     Regions are of 100, 110, 120 … bp; `counted` is what is usable of each sample in all (twice its counts).
     """
+    from divvy_coverage.counting.compiled.constants import TOTALS
     from divvy_coverage.counting.definition import Counting
-    from divvy_coverage.counting.sample_files import describe, write_sample
+    from divvy_coverage.counting.evidence import Evidence, RegionSetEvidence, checksum, write_counts, write_evidence
+    from divvy_coverage.counting.tally import Tally
     from divvy_coverage.matrix.cohort import read_cohort
 
     names = names or [f"s{number}" for number in range(counts.shape[1])]
@@ -220,13 +222,15 @@ def write_cohort(folder: Path, counts: np.ndarray, names: Sequence[str] = (), co
     table.write_text("sample_name\n" + "".join(f"{name}\n" for name in names))
     cohort = read_cohort(table, bed, coverage)
     for column, name in enumerate(names):
-        column_counts = np.ascontiguousarray(counts[:, column], np.int32)
-        total = int(column_counts.sum(dtype=np.int64))
-        statistics = {"usable": counted[column] if len(counted) else 2 * total, "alignments": 3 * total, "frip": None}
-        description = describe(
-            [], cohort.regions, Counting("reads").describe(), column_counts, {"statistics": statistics}
-        )
-        write_sample(coverage / f"{name}.npy", coverage / f"{name}.stats.json", column_counts, description)
+        column_counts = np.ascontiguousarray(counts[:, column], np.int64)
+        total = int(column_counts.sum())
+        tally = Tally()
+        tally.totals[TOTALS.index("usable")] = counted[column] if len(counted) else 2 * total
+        tally.totals[TOTALS.index("alignments")] = 3 * total
+        region_set = RegionSetEvidence(len(counts), cohort.regions.sha256(), total, total, checksum(column_counts))
+        evidence = Evidence("code", [], Counting("reads").describe(), tally, None, {"r": region_set})
+        write_counts(column_counts, coverage / name / "r.npy", cohort.regions)
+        write_evidence(evidence, coverage / name / "evidence.json")
     return cohort
 
 

@@ -245,7 +245,7 @@ def describe(path: Path, counting: Counting) -> dict[str, int | dict[object, int
         **{kind: sum(read.flag & flag > 0 for read in reads) for kind, flag in kinds.items()},
         "excluded": dict(reasons),
         "mapping_quality": dict(Counter(str(read.mapping_quality) for read in primary)),
-        "fragment_length": dict(Counter(str(min(each.length, 2000)) for each in find_fragments(kept))),
+        "fragment_lengths": dict(Counter(str(min(each.length, 2000)) for each in find_fragments(kept))),
         "contigs": dict(Counter(read.reference_name for read in primary)),
     }
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from divvy_coverage import results
 from divvy_coverage.counting.definition import Counting
-from divvy_coverage.counting.sample_files import describe, write_sample
-from divvy_coverage.intervals.regions import Regions
+from divvy_coverage.counting.evidence import Evidence, write_evidence
+from divvy_coverage.counting.tally import Tally
 from divvy_coverage.problems import Problem, write_problems
 from divvy_coverage.samples import Sample, write_samples
 from helpers import script, succeed
@@ -56,8 +56,10 @@ def write_results(
     groups = np.array([sample.get("group", "") == "treated" for sample in samples], float)
     statistics = [_simulate_statistics(rng, paired, tss, i in empty, i in poor) for i in range(len(samples))]
     counting = Counting("fragments" if paired else "reads")
+    for name, simulated in zip(names, statistics, strict=True):
+        evidence = Evidence("code", [], counting.describe(), simulated["tally"], None, {})
+        write_evidence(evidence, folder / results.EVIDENCE.format(sample=name))
     for name in region_sets:
-        _write_coverage(folder, name, names, counting, statistics, regions)
         numbers = [each["statistics"] for each in statistics]
         _write_matrix(rng, folder, name, names, groups, counting, numbers, regions)
     provenance = {
@@ -78,7 +80,7 @@ def _build_sample(row: Mapping[str, str]) -> Sample:
 
 
 def _simulate_statistics(rng: np.random.Generator, paired: bool, tss: bool, empty: bool, poor: bool) -> dict[str, Any]:
-    """Return statistics, histograms and TSS profile of a sample, as counting describes them."""
+    """Return the statistics of a sample, and the tally that its curves are drawn from."""
     total = 0 if empty else int(rng.lognormal(17, 0.3))
     kept = int(0.9 * total)
     usable = kept // 2 if paired else kept
@@ -86,8 +88,11 @@ def _simulate_statistics(rng: np.random.Generator, paired: bool, tss: bool, empt
     lengths = np.arange(30, 1000)
     shape = np.exp(-((lengths - 60) ** 2) / 800) + 0.3 * np.exp(-((lengths - 195) ** 2) / 1500) + 0.01
     fragments = rng.poisson(shape * (usable / shape.sum()) * rng.normal(1, 0.1, len(shape)).clip(0.5))
-    quality = {"0": total // 50, "30": total // 20, "60": total - total // 50 - total // 20} if total else {}
-    histogram = {str(k): int(v) for k, v in zip(lengths, fragments, strict=True) if v} if paired else {}
+    tally = Tally()
+    if total:
+        tally.mapping_quality[[0, 30, 60]] = total // 50, total // 20, total - total // 50 - total // 20
+    if paired:
+        tally.fragment_lengths[lengths] = fragments
     distance = np.arange(-2000, 2001)
     profile = rng.poisson((1 + rng.normal(8, 1) * np.exp(-((distance / 150) ** 2))) * 20 * (kept > 0))
     statistics = {
@@ -102,26 +107,8 @@ def _simulate_statistics(rng: np.random.Generator, paired: bool, tss: bool, empt
         "nrf": 0.9, "pbc1": 0.9, "pbc2": 9.0,
         "tss_enrichment": float(profile[1950:2051].mean() / profile[:100].mean()) if tss and kept else None,
     }  # fmt: skip
-    histograms = {"mapping_quality": quality, "fragment_length": histogram, "excluded": {}, "contigs": {"chr1": total}}
-    described = {"statistics": statistics, "histograms": histograms}
-    return described | ({"tss_profile": profile.tolist()} if tss else {})
-
-
-def _write_coverage(
-    folder: Path,
-    region_set: str,
-    names: Sequence[str],
-    counting: Counting,
-    statistics: Sequence[dict[str, Any]],
-    number: int,
-) -> None:
-    regions = Regions(["chr1"] * number, 1000 * np.arange(number), 1000 * np.arange(number) + 500)
-    counts = np.zeros(number, np.int32)
-    for name, described in zip(names, statistics, strict=True):
-        paths = [
-            folder / path.format(region_set=region_set, sample=name) for path in (results.COUNTS, results.STATISTICS)
-        ]
-        write_sample(*paths, counts, describe([], regions, counting.describe(), counts, described))
+    tally.tss_profile = profile if tss else None
+    return {"statistics": statistics, "tally": tally}
 
 
 def _write_matrix(

@@ -32,7 +32,7 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--samples", type=Path, required=True, help="table with a column sample_name; gives the columns")
     add("--regions", type=Path, required=True, help="region set; gives the rows")
-    add("--coverage", type=Path, required=True, help="folder with <sample>.npy and <sample>.stats.json")
+    add("--coverage", type=Path, required=True, help="folder with <sample>/evidence.json and the samples' counts")
 
 
 def write_options(settings: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ def counted(base: Path, tmp_path: Path) -> Path:
 
 
 def cover(folder: Path, name: str, *options: str, bed: str = "r.bed") -> None:
-    outputs = ["--out", f"cov/{name}.npy", "--stats", f"cov/{name}.stats.json"]
+    outputs = ["--out", f"cov/{name}/r.npy", "--stats", f"cov/{name}/evidence.json"]
     words = ["--bam", f"{name}.bam", "--regions", bed, *outputs, *READS_OPTIONS, *options]
     succeed(script("measure_coverage.py", *words, folder=folder))
 
@@ -161,10 +161,15 @@ def test_a_table_without_samples_is_refused(counted: Path) -> None:
 
 
 def test_another_region_set_is_refused(counted: Path) -> None:
-    (counted / "other.bed").write_text(BED + "chr1\t1\t2\n")
-    cover(counted, "alpha", bed="other.bed")
+    (counted / "other").mkdir()
+    (counted / "other" / "r.bed").write_text(BED + "chr1\t1\t2\n")
+    cover(counted, "alpha", bed="other/r.bed")
     said = refuse(collect(counted, "m.csv.gz"), "1 of 4 samples", "another region set", "alpha")
     assert "zeta" not in said
+    (counted / "r.bed").rename(counted / "q.bed")
+    cover(counted, "alpha", bed="q.bed")
+    (counted / "q.bed").rename(counted / "r.bed")
+    refuse(collect(counted, "m.csv.gz"), "alpha/evidence.json", "expected the region set r, found q")
     assert not (counted / "m.csv.gz").exists()
 
 
@@ -174,20 +179,20 @@ def test_other_filters_are_refused(counted: Path) -> None:
 
 
 def test_damaged_counts_are_refused(counted: Path) -> None:
-    np.save(counted / "cov" / "007.npy", np.array([0, 3, 4], np.int32))
-    (counted / "cov" / "alpha.npy").write_bytes(b"")
-    refuse(collect(counted, "m.csv.gz"), "007.npy", "alpha.npy", "remove them", "remove stats.tsv, too")
+    np.save(counted / "cov" / "007" / "r.npy", np.array([0, 3, 4], np.int32))
+    (counted / "cov" / "alpha" / "r.npy").write_bytes(b"")
+    refuse(collect(counted, "m.csv.gz"), "007/r.npy", "alpha/r.npy", "remove them", "remove stats.tsv, too")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"regions": 1}'])
 def test_damaged_statistics_are_refused(counted: Path, text: str) -> None:
-    (counted / "cov" / "007.stats.json").write_text(text)
-    refuse(collect(counted, "m.csv.gz"), "007.stats.json", "remove it")
+    (counted / "cov" / "007" / "evidence.json").write_text(text)
+    refuse(collect(counted, "m.csv.gz"), "007/evidence.json", "remove it")
 
 
 def test_a_missing_sample_is_refused(counted: Path) -> None:
-    (counted / "cov" / "007.stats.json").unlink()
-    refuse(collect(counted, "m.csv.gz"), "007.stats.json", "No such file")
+    (counted / "cov" / "007" / "evidence.json").unlink()
+    refuse(collect(counted, "m.csv.gz"), "007/evidence.json", "No such file")
 
 
 def test_an_unknown_format_is_refused(counted: Path) -> None:
@@ -195,8 +200,8 @@ def test_an_unknown_format_is_refused(counted: Path) -> None:
 
 
 def test_what_was_counted_is_recorded(counted: Path) -> None:
-    description = json.loads((counted / "cov" / "alpha.stats.json").read_text())
-    assert description["counting"] == {
+    evidence = json.loads((counted / "cov" / "alpha" / "evidence.json").read_text())
+    assert evidence["counting"] == {
         "unit": "reads",
         "exclude_flags": 3844,
         "require_flags": 0,
@@ -206,4 +211,4 @@ def test_what_was_counted_is_recorded(counted: Path) -> None:
         "extend": None,
         "blacklist": None,
     }
-    assert description["counts"]["sum"] == 2
+    assert evidence["region_sets"]["r"]["sum"] == 2

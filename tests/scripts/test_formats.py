@@ -261,13 +261,13 @@ def test_anndata_has_the_attributes_and_statistics_of_samples(written: Written, 
     assert columns["age"] == [float(cell) if cell else None for cell in ATTRIBUTES["age"][:n]]
     assert columns["dose_µM_"] == ["0.5 mM"] * n
     assert (columns["_"], columns["__"], columns["nul"]) == (["dot"] * n, ["no name"] * n, ["ab"] * n)
-    assert columns["nothing"] == columns["frip"] == [None] * n
+    assert columns["nothing"] == columns["tss_enrichment"] == [None] * n
     assert None not in columns["tmm_factor"]
     sums = written.counts.sum(axis=0, dtype=np.int64)
     assert columns["alignments_counted"] == (3 * sums).tolist()
     assert columns["regions_detected"] == (written.counts > 0).sum(axis=0).tolist()
     assert {types[name] for name in ("batch", "alignments_counted", "regions_detected")} == {"int64"}
-    assert {types[name] for name in ("dose_µM", "nothing", "tmm_factor", "frip")} == {"float64"}
+    assert {types[name] for name in ("dose_µM", "nothing", "tmm_factor", "tss_enrichment")} == {"float64"}
 
 
 @pytest.mark.slow

@@ -190,7 +190,7 @@ def test_tables_of_other_samples_are_refused(tmp_path: Path, table: str) -> None
 @pytest.mark.parametrize(
     "name",
     [
-        "coverage/peak_set/s1.stats.json",
+        "coverage/s1/evidence.json",
         "provenance.json",
         "matrix/peak_set.summary.json",
         "matrix/peak_set.region_stats.tsv.gz",

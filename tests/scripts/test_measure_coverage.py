@@ -16,7 +16,8 @@ import oracle
 from divvy_coverage.alignments.fingerprints import compute_fingerprint
 from divvy_coverage.counting.compiled.constants import UNITS
 from divvy_coverage.counting.definition import Counting
-from divvy_coverage.counting.sample_files import checksum
+from divvy_coverage.counting.evidence import checksum, read_evidence
+from divvy_coverage.quality.statistics import Statistics, compute_statistics
 from helpers import CLONE, READS_OPTIONS, Read, command, refuse, script, succeed, write_bam
 
 CONTIGS = {"chr1": 500, "chr2": 300, "chrEmpty": 100}
@@ -39,18 +40,25 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measure:
     return measure
 
 
+def read_statistics(region_set: str = "r") -> Statistics:
+    """Return the row of statistics that follows from x.json."""
+    evidence = read_evidence(Path("x.json"))
+    return compute_statistics(evidence.tally, evidence.region_sets[region_set].in_regions, evidence.in_peaks)
+
+
 @pytest.fixture
 def count(measure: Measure) -> Count:
-    """Run the script, and return the counts and their description."""
+    """Run the script, and return the counts and the evidence."""
 
     def count(*options: str, bams: Sequence[str | Path] = ("x.bam",), bed: str = BED) -> tuple[list[int], dict]:
         Path("r.bed").write_text(bed)
         succeed(measure(*options, bams=bams))
         counts = np.load("x.npy")
         assert counts.dtype == np.int32
-        description = json.loads(Path("x.json").read_text())
-        assert description["counts"] == {"sum": counts.sum(), "sha256": checksum(counts)}
-        return counts.tolist(), description
+        evidence = json.loads(Path("x.json").read_text())
+        found = evidence["region_sets"]["r"]
+        assert (found["sum"], found["counts_sha256"]) == (counts.sum(), checksum(counts))
+        return counts.tolist(), evidence
 
     return count
 
@@ -86,17 +94,17 @@ FILTERS = [(3844, 0, 0), (0, 0, 0), (0x904, 0, 0), (0x4, 0, 0), (0xF04, 0, 30), 
 def test_counts_and_filters(count: Count, exclude: int, require: int, mapq: int) -> None:
     write_bam(Path("x.bam"), CONTIGS, READS)
     options = ["--exclude-flags", hex(exclude), "--require-flags", str(require), "--min-mapq", str(mapq)]
-    counts, description = count(*options)
+    counts, evidence = count(*options)
     assert counts == expected(Path("x.bam"), exclude, require, mapq)
-    assert description["statistics"]["alignments"] == len(READS)
-    assert description["counting"]["exclude_flags"] == exclude
+    assert evidence["totals"]["alignments"] == len(READS)
+    assert evidence["counting"]["exclude_flags"] == exclude
 
 
 def test_statistics(count: Count) -> None:
     path = Path("x.bam").resolve()
     write_bam(path, CONTIGS, READS)
-    _, description = count(bams=[path], bed="chr1\t0\t15\n")
-    assert description["statistics"] == {
+    _, evidence = count(bams=[path], bed="chr1\t0\t15\n")
+    assert read_statistics() == {
         "usable": 10,
         "in_regions": 3,
         "frip": 0.3,
@@ -127,26 +135,15 @@ def test_statistics(count: Count) -> None:
         "pbc1": 7 / 8,
         "pbc2": 7.0,
     }
-    assert description["histograms"] == {
-        "mapping_quality": {"3": 1, "29": 1, "60": 9},
-        "fragment_length": {},
-        "excluded": {"unmapped": 2, "duplicate": 1},
-        "contigs": {"chr1": 9, "chr2": 2},
-        "copies": {"1": 7, "2": 1},
-    }
+    assert {reason: n for reason, n in evidence["excluded"].items() if n} == {"unmapped": 2, "duplicate": 1}
+    assert evidence["mapping_quality"] == {"3": 1, "29": 1, "60": 9}
+    assert evidence["fragment_lengths"] == {}
+    assert evidence["contigs"] == {"chr1": 9, "chr2": 2, "chrEmpty": 0}
+    assert evidence["copies"] == {"chr1": {"1": 6, "2": 1}, "chr2": {"1": 1}}
     record = {"kind": "alignments", "path": str(path), "bytes": path.stat().st_size}
-    assert description["files"] == [record | {"fingerprint": compute_fingerprint(path)}]
-    assert description["regions"]["number"] == 1
-    assert "tss_profile" not in description
-
-
-def test_mitochondrial_contigs_can_be_named(count: Count) -> None:
-    write_bam(Path("x.bam"), CONTIGS, READS)
-    fractions = {
-        names: count("--mitochondrial-contigs", *names.split())[1]["statistics"]["mitochondrial_fraction"]
-        for names in ("", "chr2", "chr1 chr2 chr7")
-    }
-    assert fractions == {"": None, "chr2": 2 / 11, "chr1 chr2 chr7": 1}
+    assert evidence["files"] == [record | {"fingerprint": compute_fingerprint(path)}]
+    assert evidence["region_sets"]["r"]["regions"] == 1
+    assert evidence["tss_profile"] is None
 
 
 @pytest.mark.parametrize("mode", ["w", "wb", "wc"])
@@ -182,17 +179,17 @@ def test_cram_with_a_reference(count: Count, measure: Measure) -> None:
 def test_a_profile_of_start_sites(count: Count) -> None:
     write_bam(Path("x.bam"), CONTIGS, READS)
     Path("tss.bed").write_text("chr1\t30\t31\ta\t0\t+\n")
-    _, description = count("--tss", "tss.bed")
+    _, evidence = count("--tss", "tss.bed")
     profile = oracle.tss_profile(Path("x.bam"), Counting("reads"), ["chr1"], [30], [1])
-    assert {i - 2000: n for i, n in enumerate(description["tss_profile"]) if n} == profile
+    assert {i - 2000: n for i, n in enumerate(evidence["tss_profile"]) if n} == profile
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_units_and_threads(count: Count, unit: str) -> None:
     write_bam(Path("x.bam"), CONTIGS, READS)
-    counts, description = count("--unit", unit, "--threads", "2")
+    counts, evidence = count("--unit", unit, "--threads", "2")
     assert counts == expected(Path("x.bam"), unit=unit)
-    assert description["counting"]["unit"] == unit
+    assert evidence["counting"]["unit"] == unit
 
 
 def test_the_presets_follow_assay_and_file(count: Count) -> None:
@@ -210,21 +207,34 @@ def test_several_region_sets_and_a_blacklist_in_one_pass(measure: Measure) -> No
     second, black = "chr1\t25\t70\n", "chr1\t64\t66\n"
     for name, content in (("s.bed", second), ("r.bed", BED), ("black.bed", black)):
         Path(name).write_text(content)
-    files = ["--bam", "x.bam", "--regions", "r.bed", "s.bed", "--out", "r.npy", "s.npy", "--stats", "r.json"]
+    files = ["--bam", "x.bam", "--regions", "r.bed", "s.bed", "--stats", "x.json", "--out", "r.npy"]
     refuse(
         script("measure_coverage.py", *files, folder=Path()),
-        "--stats: expected one file for each of 2 region sets, found 1",
+        "--out: expected one file for each of 2 region sets, found 1",
     )
-    words = [*files, "s.json", *READS_OPTIONS, "--blacklist", "black.bed"]
+    words = [*files, "s.npy", *READS_OPTIONS, "--blacklist", "black.bed"]
     succeed(script("measure_coverage.py", *words, folder=Path()))
+    evidence = read_evidence(Path("x.json"))
+    assert len(evidence.counting["blacklist"]) == 64
     for name, bed in (("r", BED), ("s", second)):
         wanted = oracle.count(Path("x.bam"), Counting("reads"), read_rows(bed), read_rows(black))
-        described = json.loads(Path(f"{name}.json").read_text())
+        statistics = read_statistics(name)
         assert np.load(f"{name}.npy").tolist() == wanted.counts
-        found = [described["statistics"][key] for key in ("usable", "in_regions", "excluded_blacklist")]
+        found = [statistics[key] for key in ("usable", "in_regions", "excluded_blacklist")]
         assert found == [wanted.usable, wanted.in_regions, wanted.blacklisted] == [9, wanted.in_regions, 1]
-        assert described["regions"]["number"] == len(wanted.counts)
-        assert len(described["counting"]["blacklist"]) == 64
+        assert evidence.region_sets[name].regions == len(wanted.counts)
+
+
+def test_a_region_set_has_the_name_of_its_file_and_no_other_has_it(measure: Measure) -> None:
+    write_bam(Path("x.bam"), CONTIGS, READS)
+    Path("sub").mkdir()
+    for name in ("a.b.narrowPeak.gz", "sub/plain"):
+        Path(name).write_text(BED)
+    words = ["--bam", "x.bam", "--stats", "x.json", "--out", "1.npy", "2.npy", "--regions"]
+    succeed(script("measure_coverage.py", *words, "a.b.narrowPeak.gz", "sub/plain", folder=Path()))
+    assert [*read_evidence(Path("x.json")).region_sets] == ["a.b", "plain"]
+    refused = script("measure_coverage.py", *words, "r.bed", "sub/r.bed.gz", folder=Path())
+    refuse(refused, "r.bed, sub/r.bed.gz: region sets of the same name, which is the file's; rename one")
 
 
 def test_counts_as_bed(count: Count, measure: Measure) -> None:
@@ -238,10 +248,10 @@ def test_counts_as_bed(count: Count, measure: Measure) -> None:
 def test_several_files_are_one_sample(count: Count) -> None:
     write_bam(Path("a.bam"), CONTIGS, READS[:5])
     write_bam(Path("b.bam"), dict(reversed(CONTIGS.items())), READS[5:])
-    counts, description = count(bams=["a.bam", "b.bam"])
+    counts, evidence = count(bams=["a.bam", "b.bam"])
     write_bam(Path("x.bam"), CONTIGS, READS)
     assert counts == expected(Path("x.bam"))
-    assert description["statistics"]["alignments"] == len(READS)
+    assert evidence["totals"]["alignments"] == len(READS)
 
 
 def test_no_index_and_no_order_is_needed(count: Count) -> None:
@@ -271,9 +281,9 @@ def test_the_command_line_runs_where_nothing_can_be_cached(tmp_path: Path) -> No
 
 def test_a_file_without_reads_gives_zeros(count: Count) -> None:
     write_bam(Path("x.bam"), CONTIGS, [])
-    counts, description = count()
+    counts, _ = count()
     assert set(counts) == {0}
-    assert description["statistics"]["frip"] is None
+    assert read_statistics()["frip"] is None
 
 
 def test_absent_contigs_can_be_allowed(count: Count, measure: Measure) -> None:

@@ -3,9 +3,8 @@
 import csv
 import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,41 +101,43 @@ def test_statistics_of_samples_have_library_size_and_detected_regions(tmp_path: 
     assert found["library_size"].tolist() == (factor * table.sum(axis=0)).tolist()
     assert found["regions_detected"].tolist() == (table > 0).sum(axis=0).tolist()
     assert found["alignments"].tolist() == (3 * table.sum(axis=0)).tolist()
-    assert found["frip"].isna().all()
+    assert found["frip"].tolist() == [0.5] * 6
 
 
-def change_statistics(folder: Path, sample: str, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change the statistics of a sample."""
-    path = folder / "cov" / f"{sample}.stats.json"
-    description = json.loads(path.read_text())
-    change(description["statistics"])
-    path.write_text(json.dumps(description))
+def change_evidence(folder: Path, sample: str, **more: object) -> None:
+    """Change the evidence of a sample."""
+    path = folder / "cov" / sample / "evidence.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | more))
 
 
 def test_what_is_not_known_of_some_samples_is_empty_and_never_0(tmp_path: Path) -> None:
-    write_cohort(tmp_path, counts(5, 3))
-    for sample, fragments, frip in (("s0", 0, 0.25), ("s1", None, None), ("s2", 7, 1.0)):
-        more = {"fragments": fragments, "frip": frip, "nothing": None}
-        change_statistics(tmp_path, sample, lambda statistics, more=more: statistics.update(more))
+    write_cohort(tmp_path, counts(5, 3), counted=[0, 400, 800])
+    totals = json.loads((tmp_path / "cov" / "s0" / "evidence.json").read_text())["totals"]
+    for sample, fragments, paired in (("s0", 0, 8), ("s1", 0, 0), ("s2", 7, 14)):
+        usable = {"s0": 0, "s1": 400, "s2": 800}[sample]
+        known = {"usable": usable, "fragments": fragments, "paired": paired}
+        change_evidence(tmp_path, sample, totals=totals | known, in_peaks=usable // 4)
     succeed(summarize(tmp_path))
     found = pd.read_csv(tmp_path / "stats.tsv", sep="\t", dtype=str, keep_default_na=False)
     assert found["fragments"].tolist() == ["0", "", "7"]
-    assert found["frip"].tolist() == ["0.25", "", "1.0"]
-    assert found["nothing"].tolist() == [""] * 3
+    assert found["frip_own_peaks"].tolist() == ["", "0.25", "0.25"]
+    assert found["nrf"].tolist() == [""] * 3
     assert found.columns[1] == "usable"
     table = build_sample_table([Sample(f"s{i}") for i in range(3)], found.to_dict("records"))
-    for column, expected in (("fragments", [0, np.nan, 7]), ("frip", [0.25, np.nan, 1]), ("nothing", [np.nan] * 3)):
+    for column, expected in (("fragments", [0, np.nan, 7]), ("nrf", [np.nan] * 3)):
         assert table[column].type == pa.float64(), column
         np.testing.assert_array_equal(table[column].to_numpy(), expected)
 
 
-@pytest.mark.parametrize("samples", [["s1"], ["s0", "s1", "s2"]])
-def test_statistics_of_an_older_version_are_refused(tmp_path: Path, samples: list[str]) -> None:
-    write_cohort(tmp_path, counts(5, 3))
-    for sample in samples:
-        change_statistics(tmp_path, sample, lambda statistics: statistics.update(counted=statistics.pop("usable")))
-    refuse(summarize(tmp_path), "cov: ", "older version", "remove this folder")
-    assert missing(tmp_path, SUMMARY)
+def test_mitochondrial_contigs_are_named_when_samples_are_summarized(tmp_path: Path) -> None:
+    write_cohort(tmp_path, counts(5, 1))
+    contigs, copies = {"chr1": 9, "chr2": 2, "chrM": 1}, {"chr1": {"1": 4, "2": 2}, "chr2": {"2": 1}}
+    change_evidence(tmp_path, "s0", contigs=contigs, copies=copies)
+    expected = {"": (1 / 12, 7 / 10, 4 / 7), "chr2": (2 / 12, 6 / 8, 4 / 6), "chr2 chr1 chr7": (11 / 12, None, None)}
+    for names, values in expected.items():
+        succeed(summarize(tmp_path, *(["--mitochondrial-contigs", *names.split()] if names else [])))
+        found = read(tmp_path, "stats.tsv")[["mitochondrial_fraction", "nrf", "pbc1"]].iloc[0].tolist()
+        np.testing.assert_equal(found, [np.nan if value is None else value for value in values])
 
 
 def test_size_factors_are_given_whatever_the_normalization(tmp_path: Path) -> None:
@@ -243,9 +244,9 @@ def test_the_same_coverage_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_coverage_that_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     write_cohort(tmp_path, counts())
     succeed(summarize(tmp_path))
-    np.save(tmp_path / "cov" / "s1.npy", np.zeros(40, np.int32))
-    assert "stats.tsv" not in refuse(summarize(tmp_path), "s1.npy", "remove them")
-    refuse(compare(tmp_path), "s1.npy", "remove them", "remove stats.tsv, too")
+    np.save(tmp_path / "cov" / "s1" / "r.npy", np.zeros(40, np.int32))
+    assert "stats.tsv" not in refuse(summarize(tmp_path), "s1/r.npy", "remove them")
+    refuse(compare(tmp_path), "s1/r.npy", "remove them", "remove stats.tsv, too")
 
 
 def test_every_table_has_one_row_per_sample(tmp_path: Path) -> None:

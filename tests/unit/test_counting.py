@@ -18,18 +18,10 @@ from divvy_coverage.counting.count import count_alignments
 from divvy_coverage.counting.definition import PAIRED_UNITS, Counting
 from divvy_coverage.counting.kernel import load
 from divvy_coverage.counting.origin import check_unchanged, describe_files
-from divvy_coverage.counting.sample_files import (
-    describe,
-    find_damage,
-    read_counts,
-    read_description,
-    read_histogram,
-    to_int32,
-    write_sample,
-)
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.intervals.start_sites import read_start_sites
+from divvy_coverage.quality.statistics import compute_statistics
 from helpers import command, succeed, write_bam
 
 READS = Counting("reads")
@@ -79,7 +71,7 @@ def test_impossible_arguments_are_refused_with_the_choices(bam: Path) -> None:
     ):
         Counting("cuts")
     with pytest.raises(UserError, match="absent_contigs: expected one of error, zero"):
-        count_alignments(bam, bam.with_name("r.bed"), READS, absent_contigs="ignore")
+        count_alignments(bam, bam.with_name("r.bed"), READS, absent_contigs="ignore", warn=print)
     with pytest.raises(UserError, match="require_flags: expected SAM flags, 0 to 4095, found 4096"):
         Counting(require_flags=4096)
     with pytest.raises(UserError, match="at least one alignment file"):
@@ -138,7 +130,7 @@ def test_proper_pairs_of_which_none_is_one_are_refused(bam: Path, unit: str) -> 
                 count_alignments(pairs, bed, Counting(unit), absent_contigs="zero", warn=print)
             write_bam(pairs, {"chr1": 1000}, reads, mates=True)
         tally = count_alignments(pairs, bed, Counting(unit), absent_contigs="zero", warn=print)[1]
-        assert tally.compute_statistics(0)["without_mate"] == (0 if complaint else 98)
+        assert compute_statistics(tally, 0)["without_mate"] == (0 if complaint else 98)
 
 
 def test_the_same_file_is_not_counted_twice(bam: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,8 +156,8 @@ def test_regions_that_are_all_on_absent_contigs_are_refused_even_if_absent_conti
     ("module", "absent"),
     [
         ("counting.definition", "numba numpy.testing pandas pysam"),
-        ("counting.statistics", "numba pandas pysam"),
-        ("counting.sample_files", "numba pandas pysam"),
+        ("counting.tally", "numba pandas pysam"),
+        ("counting.evidence", "numba pandas pysam"),
         ("counting.count", "numba pandas pysam tqdm"),
         ("counting.engines.bam", "numba pandas pysam tqdm"),
         ("counting.kernel.load", "numba pandas pysam"),
@@ -279,36 +271,6 @@ def test_htslibs_messages_are_only_silent_while_it_reads(bam: Path, capfd: pytes
         count_alignments(cram, regions, READS, warn=print)
     assert capfd.readouterr().err == ""
     assert pysam.get_verbosity() == before
-
-
-def test_both_files_of_a_sample_are_read_as_they_were_written(bam: Path) -> None:
-    regions = read_regions(bam.with_name("r.bed"))
-    totals, tally = count_alignments(bam, regions, READS, sites=bam.with_name("tss.bed"), warn=print)
-    counts = to_int32(totals, bam)
-    statistics = tally.describe(int(counts.sum()), None, ["chr1"], True)
-    description = describe(describe_files([bam]), regions, READS.describe(), counts, statistics)
-    path, text = bam.with_name("x.npy"), bam.with_name("x.json")
-    write_sample(path, text, counts, description)
-    assert read_counts(path).tolist() == totals.tolist()
-    assert read_description(text) == description
-    assert read_histogram(description, "mapping_quality", 256).tolist() == tally.mapping_quality.tolist()
-    assert read_histogram(description, "fragment_length", 2001).sum() == 0
-    assert description["tss_profile"] == tally.tss_profile.tolist()
-    assert description["statistics"]["mitochondrial_fraction"] == 1
-    assert find_damage(path, description) == ""
-    path.write_bytes(path.read_bytes()[:-1] + b"\1")
-    assert str(path) in find_damage(path, description)
-    path.write_bytes(b"")
-    assert str(path) in find_damage(path, description)
-    text.write_text("{}")
-    with pytest.raises(UserError, match="not the description of a sample"):
-        read_description(text)
-
-
-def test_counts_beyond_int32_are_refused() -> None:
-    assert to_int32(np.array([2**31 - 1]), Path("x.bam")).dtype == np.int32
-    with pytest.raises(UserError, match=r"x\.bam: a region has 2147483648 counts"):
-        to_int32(np.array([1, 2**31]), Path("x.bam"))
 
 
 def test_a_file_that_changes_while_it_is_counted_is_an_error(bam: Path) -> None:

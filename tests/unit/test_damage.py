@@ -110,7 +110,7 @@ def outcome(path: Path, unit: str, threads: int) -> list[object] | None:
         assert str(path) in str(error)  # noqa: PT017
         return None
     tally = counted.tally
-    return [counted.counts[0].tolist(), counted.in_regions.tolist(), tally.totals.tolist(), tally.get_histograms()]
+    return [counted.counts[0].tolist(), counted.in_regions.tolist(), tally.describe()]
 
 
 def write_small_blocks(path: Path, size: int, number: int = 300) -> bytes:

@@ -22,9 +22,10 @@ from divvy_coverage.counting.definition import PAIRED_UNITS, Counting
 from divvy_coverage.counting.engines import bam as bam_engine
 from divvy_coverage.counting.kernel import counters
 from divvy_coverage.counting.passes import Wanted
-from divvy_coverage.counting.statistics import Tally
+from divvy_coverage.counting.tally import Tally
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.start_sites import NO_START_SITES
+from divvy_coverage.quality.statistics import compute_statistics
 from helpers import bgzf, write_bam
 
 CONTIGS = random_files.CONTIGS
@@ -111,10 +112,10 @@ def test_reasons_of_exclusion(tmp_path: Path) -> None:
         "contig": 1,
     }
     assert tally["kept"] == 2
-    assert tally.compute_statistics(0)["mitochondrial_fraction"] == 1 / 6
-    assert tally.compute_statistics(0, mitochondrial_contigs=("chr1",))["mitochondrial_fraction"] == 5 / 6
+    assert compute_statistics(tally, 0)["mitochondrial_fraction"] == 1 / 6
+    assert compute_statistics(tally, 0, mitochondrial_contigs=("chr1",))["mitochondrial_fraction"] == 5 / 6
     _, tally = count(tmp_path / "x.bam", [("chr1", 0, 9)], Counting("reads", require_flags=0x10))
-    assert tally.get_histograms()["excluded"]["missing_flags"] == 4
+    assert tally.describe()["excluded"]["missing_flags"] == 4
 
 
 def content_of(path: Path) -> bytes:
@@ -252,7 +253,7 @@ def describe(path: Path, rows: list[oracle.Row], unit: str) -> list[object]:
     """Return all that is counted of a file."""
     counted = count_sample([path], Wanted([random_files.to_regions(rows)], Counting(unit)))
     tally = counted.tally
-    return [counted.counts[0].tolist(), counted.in_regions.tolist(), tally.totals.tolist(), tally.get_histograms()]
+    return [counted.counts[0].tolist(), counted.in_regions.tolist(), tally.describe()]
 
 
 def to_sam(path: Path, out: Path) -> None:

@@ -31,10 +31,11 @@ def write_cohort(folder: Path, counts: NDArray[np.integer], lengths: NDArray[np.
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"s{sample}" for sample in range(counts.shape[1])]
     for name, column in zip(names, counts.T, strict=True):
-        np.save(folder / f"{name}.npy", column.astype(np.int32))
+        (folder / name).mkdir(exist_ok=True)
+        np.save(folder / name / "r.npy", column.astype(np.int32))
     starts = np.arange(len(counts)) * 10_000
     lengths = np.arange(len(counts)) % 977 + 24 if lengths is None else lengths
-    return Cohort(names, Regions(["chr1"] * len(counts), starts, starts + lengths), folder)
+    return Cohort(names, Regions(["chr1"] * len(counts), starts, starts + lengths), "r", folder)
 
 
 def matrix(cohort: Cohort) -> NDArray[np.int64]:

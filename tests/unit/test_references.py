@@ -16,6 +16,7 @@ from divvy_coverage.counting.count import count_alignments, count_sample
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.passes import Counted, Wanted
 from divvy_coverage.intervals.regions import Regions, read_regions
+from divvy_coverage.quality.statistics import compute_statistics
 from helpers import bgzf
 from libraries import ATAQV, CHIP, LENGTHS, QUICK, SCATE, Span, list_spans, make_library, run, write_bed, write_library
 
@@ -205,7 +206,7 @@ def test_mitochondria_change_neither_library_size_nor_what_is_in_regions(tmp_pat
     assert ours.counts[0].tolist() == without.counts[0].tolist()
     assert not ours.counts[0][-len(starts) :].any()
     assert ours.in_regions[0] > 100
-    statistics = ours.tally.compute_statistics(int(ours.in_regions[0]))
+    statistics = compute_statistics(ours.tally, int(ours.in_regions[0]))
     assert statistics["mitochondrial_fraction"] == 0.5
     assert statistics["frip"] == int(without.in_regions[0]) / without.tally["usable"]
     including = count_sample([tmp_path / "with.bam"], Wanted([regions], Counting(unit)))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from divvy_coverage.counting.tally import Tally
 from divvy_coverage.report import charts, region_charts
 from divvy_coverage.report.colors import MOST_GROUPS, NONE, Coloring, choose_grouping, find_colorings
 from divvy_coverage.report.curves import compute_fragment_curve, compute_quality_curve, compute_tss_curve
@@ -146,28 +147,31 @@ def test_columns_are_kept_once() -> None:
 
 
 def test_fragment_lengths_add_up() -> None:
-    lengths = {"0": 10, "4": 30, "5": 20, "999": 20, "2000": 20}
-    curve = compute_fragment_curve({"histograms": {"fragment_length": lengths}})
+    tally = Tally()
+    assert compute_fragment_curve(tally) is None
+    tally.fragment_lengths[[0, 4, 5, 999, 2000]] = [10, 30, 20, 20, 20]
+    curve = compute_fragment_curve(tally)
     assert curve is not None
     assert {i: round(y, 9) for i, y in enumerate(curve.tolist()) if y} == {0: 8.0, 1: 4.0, 199: 4.0}
-    assert compute_fragment_curve({"histograms": {"fragment_length": {}}}) is None
 
 
 def test_mapping_qualities_are_at_least() -> None:
-    curve = compute_quality_curve({"histograms": {"mapping_quality": {"0": 1, "30": 1, "60": 2}}})
+    tally = Tally()
+    assert compute_quality_curve(tally) is None
+    tally.mapping_quality[[0, 30, 60]] = [1, 1, 2]
+    curve = compute_quality_curve(tally)
     assert curve is not None
     assert [curve[q] for q in (0, 1, 30, 31, 60, 61)] == [1, 0.75, 0.75, 0.5, 0.5, 0]
-    assert compute_quality_curve({"histograms": {"mapping_quality": {}}}) is None
 
 
 def test_the_tss_profile_is_relative_to_its_ends() -> None:
     profile = np.full(4001, 2)
     profile[1990:2010] = 10
-    curve = compute_tss_curve({"tss_profile": profile.tolist()})
+    curve = compute_tss_curve(Tally(tss_profile=profile))
     assert curve is not None
     assert [curve[i] for i in (0, 198, 199, 200, 201, 399)] == [1, 1, 5, 5, 1, 1]
-    assert compute_tss_curve({}) is None
-    assert compute_tss_curve({"tss_profile": [0] * 4001}) is None
+    assert compute_tss_curve(Tally()) is None
+    assert compute_tss_curve(Tally(tss_profile=np.zeros(4001, np.int64))) is None
 
 
 def test_large_matrices_are_means_of_blocks() -> None:

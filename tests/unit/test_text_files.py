@@ -22,13 +22,13 @@ from divvy_coverage.counting.count import count_alignments, count_sample
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.options import SETTINGS
 from divvy_coverage.counting.passes import Counted, Wanted
-from divvy_coverage.counting.statistics import UNKNOWN_IN_TEXT
 from divvy_coverage.demo.files import write_project
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import Regions, read_regions
 from divvy_coverage.intervals.start_sites import StartSites
 from divvy_coverage.preflight.assay import check_counting
 from divvy_coverage.preflight.sample_files import AlignedSample
+from divvy_coverage.quality.statistics import UNKNOWN_IN_TEXT, compute_statistics
 from divvy_coverage.samples import Sample
 from helpers import bgzf, need, write_bam
 from pairs import filter_pairs, write_bedpe, write_fragments, written
@@ -304,9 +304,9 @@ def test_other_text_is_no_file_of_alignments(tmp_path: Path, line: str, found: s
 @pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_what_cannot_be_known_is_none(tmp_path: Path, kind: str) -> None:
     counted = counted_in(written(tmp_path / "x", GOOD[kind]), [("chr1", 0, 400)], Counting("insertions"))
-    statistics = counted.tally.compute_statistics(1)
+    statistics = compute_statistics(counted.tally, 1)
     assert {name: statistics[name] for name in UNKNOWN_IN_TEXT} == dict.fromkeys(UNKNOWN_IN_TEXT)
-    assert not counted.tally.get_histograms()["mapping_quality"]
+    assert not counted.tally.mapping_quality.any()
     expected = {"alignments": 2, "kept": 2, "proper_pairs": 2, "fragments": 1, "fragment_length_median": 200}
     if kind == "tagalign":
         expected = dict.fromkeys(expected) | {"alignments": 1, "kept": 1}
@@ -320,10 +320,10 @@ def test_files_of_a_sample_may_be_of_different_kinds_if_all_are_of_pairs(tmp_pat
     regions = to_regions([("chr1", 0, 400)])
     counts, tally = count_alignments([paths["fragments"], paths["bedpe"]], regions, Counting("fragments"))
     assert counts.tolist() == [2]
-    assert tally.compute_statistics(2)["duplicates"] is None
+    assert compute_statistics(tally, 2)["duplicates"] is None
     counts, tally = count_alignments([tmp_path / "b.bam", paths["tagalign"]], regions, Counting("reads"))
     assert counts.tolist() == [2]
-    assert tally.compute_statistics(2)["mapping_quality_median"] is None
+    assert compute_statistics(tally, 2)["mapping_quality_median"] is None
     for others in (["fragments", "tagalign"], ["tagalign", "bedpe"], ["b.bam", "bedpe"]):
         with pytest.raises(
             UserError, match=f"{others[1]}: its alignments are (single|paired)-end, but those of another"

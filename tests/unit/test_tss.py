@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from divvy_coverage.counting.statistics import compute_enrichment
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.start_sites import read_start_sites
+from divvy_coverage.quality.start_sites import compute_enrichment
 
 
 def test_positions_follow_the_strand(tmp_path: Path) -> None:
@@ -42,4 +42,4 @@ def test_enrichment_is_center_over_edges() -> None:
     profile = np.ones(4001, np.int64)
     profile[1950:2051] = 8
     assert compute_enrichment(profile) == 8.0
-    assert compute_enrichment(np.zeros(4001, np.int64)) is None
+    assert compute_enrichment(np.zeros(4001, np.int64)) is compute_enrichment(None) is None

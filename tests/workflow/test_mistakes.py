@@ -125,7 +125,7 @@ def test_a_sample_that_fails_gives_no_matrix(project: Path) -> None:
     (project / "bam" / "b.bam").write_bytes(content)
     done = snakemake(project, "--profile", "divvy", "--set-resources", "measure_coverage:pack=1")
     refuse(done, "exit status 1", "b.bam", "logs/divvy/measure_coverage/b.")
-    assert (project / "results/coverage/peaks/a.npy").is_file()
+    assert (project / "results/coverage/a/peaks.npy").is_file()
     assert not (project / "results/matrix").exists()
 
 

@@ -124,6 +124,7 @@ def test_a_moved_clone_runs_nothing_again_and_an_edited_one_what_depends_on_it(t
     assert planned(f"{library}/report", "page.py") == (0, 0, 0)
     assert planned(library, "errors.py") == (0, 0, 0)
     assert planned(f"{library}/matrix", "factors.py") == (0, 1, 1)
+    assert planned(f"{library}/quality", "complexity.py") == (0, 1, 1)
     assert planned(f"{library}/counting/compiled", "constants.py") == (2, 1, 1)
     assert planned("scripts", "measure_coverage.py") == (2, 1, 1)
 
@@ -132,7 +133,7 @@ def test_a_moved_clone_runs_nothing_again_and_an_edited_one_what_depends_on_it(t
 def test_jobs_import_the_library_of_the_clone_whose_rules_run(tmp_path: Path) -> None:
     clone, project = copy_clone(tmp_path / "clone"), tmp_path / "project"
     tiny_project(project)
-    (clone / "src/divvy_coverage/counting/sample_files.py").write_text("raise SystemExit('the library of the clone')\n")
+    (clone / "src/divvy_coverage/counting/evidence.py").write_text("raise SystemExit('the library of the clone')\n")
     done = snakemake(
         project, MATRIX, "--cores", "2", "--show-failed-logs", snakefile=clone / "workflow" / "Snakefile", PYTHONPATH=""
     )

@@ -207,10 +207,9 @@ def test_results_without_the_records_of_snakemake_are_not_believed_of_another_or
     [
         {"counting": {"min_mapq": 61}},
         {"counting": {"unit": "insertions"}},
-        {"statistics": {"mitochondrial_contigs": ["chr1"]}},
         {"statistics": {"tss": "tss.bed"}},
     ],
-    ids=["mapping quality", "unit", "mitochondria", "start sites"],
+    ids=["mapping quality", "unit", "start sites"],
 )
 def test_results_without_the_records_of_snakemake_are_not_believed_of_other_settings(
     counted: Path, sections: dict[str, dict[str, object]]
@@ -231,6 +230,14 @@ def test_results_without_the_records_of_snakemake_are_not_believed_of_other_regi
 def test_what_to_do_about_absent_contigs_counts_nothing_again(counted: Path) -> None:
     write_config(counted, "samples.csv", {"peaks": "regions.bed"}, absent_contigs="zero")
     assert (planned(counted), planned(counted, "collect_coverage")) == (0, 0)
+
+
+def test_other_mitochondrial_contigs_count_nothing_again(counted: Path) -> None:
+    section = {"mitochondrial_contigs": ["chr1"]}
+    write_config(counted, "samples.csv", {"peaks": "regions.bed"}, statistics=section)
+    printed = run(counted)
+    assert (jobs(printed), jobs(printed, "summarize_coverage")) == (0, 1)
+    assert "\t1.0\t" in (counted / "results/matrix/peaks.stats.tsv").read_text()
 
 
 def test_touched_regions_run_nothing_and_changed_ones_everything(counted: Path) -> None:
@@ -278,4 +285,4 @@ def test_another_sheet_does_not_hide_other_reasons_to_count_again(counted: Path)
 def test_a_new_sample_is_counted_also_if_only_its_counts_are_wanted(counted: Path) -> None:
     write_bam(counted / "bam/c.bam", {"chr1": 10_000}, [])
     sheet(counted, a="a", b="b", c="c")
-    assert jobs(succeed(snakemake(counted, "results/coverage/peaks/c.npy", "--cores", "2"))) == 1
+    assert jobs(succeed(snakemake(counted, "results/coverage/c/peaks.npy", "--cores", "2"))) == 1

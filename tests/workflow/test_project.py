@@ -105,7 +105,7 @@ def test_the_workflows_messages_are_those_of_the_exception(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_what_was_not_counted_cannot_be_collected(tmp_path: Path) -> None:
     tiny_project(tmp_path)
-    with pytest.raises(UserError, match=r"results/coverage/peaks/a\.npy"):
+    with pytest.raises(UserError, match=r"results/coverage/a/peaks\.npy"):
         Project(tmp_path / "config" / "config.yaml").collect_coverage(progress=False)
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet
 import pytest
 from snakemake import __version__ as snakemake_version
 
+from divvy_coverage.counting.evidence import read_evidence
 from helpers import (
     MATRIX,
     NOTHING,
@@ -159,7 +160,7 @@ def test_start_sites_are_inputs(project: Path) -> None:
     (project / "it's tss.bed").write_text("chr1\t50\t51\ta\t0\t+\n")
     write_config(project, "samples.csv", {"peaks": "regions.bed"}, statistics={"tss": "it's tss.bed"})
     succeed(snakemake(project, MATRIX, "--cores", "2"))
-    assert "tss_profile" in (project / "results/coverage/peaks/a.stats.json").read_text()
+    assert read_evidence(project / "results/coverage/a/evidence.json").tally.tss_profile is not None
     assert NOTHING in succeed(snakemake(project, MATRIX, "--cores", "2"))
     with (project / "it's tss.bed").open("a") as file:
         file.write("chr1\t60\t61\ta\t0\t-\n")
@@ -167,15 +168,15 @@ def test_start_sites_are_inputs(project: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", ["a count file is removed", "a description is removed", "a count file is damaged"])
+@pytest.mark.parametrize("damage", ["a count file is removed", "evidence is removed", "a count file is damaged"])
 def test_what_was_lost_is_counted_again_as_the_message_says(counted: Path, damage: str) -> None:
     write_config(counted, "samples.csv", {"peaks": "regions.bed"}, matrix={"formats": ["parquet"]})
-    lost = counted / "results/coverage/peaks" / ("a.stats.json" if "description" in damage else "a.npy")
+    lost = counted / "results/coverage/a" / ("evidence.json" if "evidence" in damage else "peaks.npy")
     content = lost.read_bytes()
     lost.unlink()
     if "damaged" in damage:
         lost.write_bytes(content[:-1] + b"\1")
-        shutil.copystat(counted / "results/coverage/peaks/b.npy", lost)
+        shutil.copystat(counted / "results/coverage/b/peaks.npy", lost)
     matrix = "results/matrix/peaks.matrix_raw.parquet"
     said = refuse(snakemake(counted, matrix, "--cores", "2", "--show-failed-logs"), lost.name, "and run again")
     advice = re.search(r"remove (\S+), too", said)

@@ -55,8 +55,8 @@ def test_each_sample_is_a_job_and_each_file_is_read_once(tmp_path: Path) -> None
             files = {
                 "--bam": [f"bam/s{number}.bam"],
                 "--regions": [f"results/regions/{name}.bed" for name in SETS],
-                "--out": [f"results/coverage/{name}/s{number}.npy" for name in SETS],
-                "--stats": [f"results/coverage/{name}/s{number}.stats.json" for name in SETS],
+                "--out": [f"results/coverage/s{number}/{name}.npy" for name in SETS],
+                "--stats": [f"results/coverage/s{number}/evidence.json"],
             }
             options = [word for option, paths in files.items() for word in (option, *paths)]
             succeed(script("measure_coverage.py", *options, *READS_OPTIONS, folder=tmp_path))

@@ -91,11 +91,8 @@ def only_before(name):
 @cache
 def has_counts(sample):
     """Tell whether all counts of a sample are there, and are what is wanted now."""
-    made = [
-        f"{RESULTS}/{file}".format(region_set=region_set, sample=sample)
-        for region_set in config["regions"]
-        for file in (names.COUNTS, names.STATISTICS)
-    ]
+    counts = [names.COUNTS.format(region_set=region_set, sample=sample) for region_set in config["regions"]]
+    made = [f"{RESULTS}/{file}" for file in (*counts, names.EVIDENCE.format(sample=sample))]
     return all(map(os.path.exists, made)) and differing_files().isdisjoint(made)
 
 
@@ -164,7 +161,12 @@ def for_each_region_set(*files):
 
 def coverage_folder(wildcards):
     """Return the folder with the coverage of all samples (a command line cannot hold thousands of paths)."""
-    return os.path.dirname(f"{RESULTS}/{names.COUNTS}").format(region_set=wildcards.region_set)
+    return f"{RESULTS}/{names.COVERAGE}"
+
+
+def mitochondrial_option():
+    """Return the option for the names of mitochondrial contigs, if they are set."""
+    return write_options({"mitochondrial_contigs": config["statistics"]["mitochondrial_contigs"]})
 
 
 def support(wildcards):
@@ -213,7 +215,7 @@ def counting_options():
     with open(path, encoding="utf-8") as file:
         counting = json.load(file)
     del counting["blacklist"]  # its digest
-    settings = {**config["statistics"], "blacklist": config["blacklist"], "reference": config["reference"]}
+    settings = {"tss": config["statistics"]["tss"], "blacklist": config["blacklist"], "reference": config["reference"]}
     return write_options(counting | {key: value for key, value in settings.items() if value != ""})
 
 

@@ -10,7 +10,7 @@ rule measure_coverage:
         optional=optional_inputs,
     output:
         counts=for_each_region_set(names.COUNTS),
-        stats=for_each_region_set(names.STATISTICS),
+        evidence=in_results(names.EVIDENCE),
     log:
         in_results("logs/measure_coverage/{sample}.log"),
     conda:
@@ -27,5 +27,5 @@ rule measure_coverage:
     # preflight has decided what to do about regions on contigs that a header lacks
     shell:
         "python -m divvy_coverage measure_coverage --bam {input.bam:q} --regions {input.regions:q} {params.peaks}"
-        " {params.counting} --absent-contigs zero --threads {threads} --out {output.counts:q} --stats {output.stats:q}"
+        " {params.counting} --absent-contigs zero --threads {threads} --out {output.counts:q} --stats {output.evidence:q}"
         " 2> {log:q}"

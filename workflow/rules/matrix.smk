@@ -7,7 +7,7 @@ rule summarize_coverage:
         regions=in_results(names.REGIONS),
         support=support,
         counts=for_each_sample(names.COUNTS),
-        descriptions=for_each_sample(names.STATISTICS),
+        evidence=for_each_sample(names.EVIDENCE),
     output:
         stats=report(in_results(names.STATS), category="{region_set}", caption="../report/stats.rst"),
         region_stats=in_results(names.REGION_STATS),
@@ -19,13 +19,14 @@ rule summarize_coverage:
         mem_mb=2000,
         runtime=minutes_for_all_samples,
     params:
-        code=package("scripts/summarize_coverage", "samples", "intervals", "counting", "matrix"),
+        code=package("scripts/summarize_coverage", "samples", "intervals", "counting", "quality", "matrix"),
         coverage=coverage_folder,
         support=support_option,
         library_size=config["matrix"]["library_size"],
+        mitochondrial=mitochondrial_option(),
     shell:
         "python -m divvy_coverage summarize_coverage --samples {input.samples:q} --regions {input.regions:q}"
-        " --coverage {params.coverage:q} {params.support} --library-size {params.library_size}"
+        " --coverage {params.coverage:q} {params.support} --library-size {params.library_size} {params.mitochondrial}"
         " --stats {output.stats:q} --region-stats {output.region_stats:q} 2> {log:q}"
 
 
@@ -49,7 +50,7 @@ rule compare_samples:
         mem_mb=2000,
         runtime=minutes_for_all_samples,
     params:
-        code=package("scripts/compare_samples", "samples", "intervals", "counting", "matrix"),
+        code=package("scripts/compare_samples", "samples", "intervals", "counting", "quality", "matrix"),
         coverage=coverage_folder,
         normalization=config["matrix"]["normalization"],
         library_size=config["matrix"]["library_size"],
@@ -83,7 +84,7 @@ rule collect_coverage:
         runtime=minutes_for_all_samples,
         pack=matrices_in_a_submission,
     params:
-        code=package("scripts/collect_coverage", "samples", "intervals", "counting", "matrix"),
+        code=package("scripts/collect_coverage", "samples", "intervals", "counting", "quality", "matrix"),
         coverage=coverage_folder,
         kind=kind_options,
     shell:

@@ -50,7 +50,7 @@ rule make_report:
         mem_mb=2000,
         runtime=30,
     params:
-        code=package("scripts/make_report", "samples", "intervals", "counting", "report"),
+        code=package("scripts/make_report", "samples", "intervals", "counting", "quality", "report"),
         results=results_folder,
         region_sets=" ".join(config["regions"]),
         label=shlex.quote(config["samples"]["label"]),

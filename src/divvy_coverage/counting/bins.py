@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divvy_coverage import __version__
-from divvy_coverage.arrays import Integers
+from divvy_coverage.arrays import Integers, add_padded
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import replacing
 
@@ -46,7 +46,7 @@ class Bins:
         """Add those of another file of the same sample."""
         for ours, theirs in ((self.starts, other.starts), (self.ends, other.ends)):
             for contig, more in theirs.items():
-                ours[contig] = _add(ours[contig], more) if contig in ours else more
+                ours[contig] = add_padded(ours[contig], more) if contig in ours else more
         for contig, length in other.lengths.items():
             self.lengths[contig] = max(length, self.lengths.get(contig, 0))
 
@@ -116,13 +116,6 @@ def _join_contigs(bins: Bins, number: np.dtype[Any]) -> Iterator[list[NDArray[An
             parts = [[array[each].astype(number) for each in waiting] for array in (bins.starts, bins.ends)]
             yield [part[0] if len(part) == 1 else np.concatenate(part) for part in parts]
             waiting, rows = [], 0
-
-
-def _add(one: Counts, other: Counts) -> Counts:
-    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    total = longer.copy()
-    total[: len(shorter)] += shorter
-    return total
 
 
 def _sum_by(array: Counts, factor: int, bins: int) -> Integers:

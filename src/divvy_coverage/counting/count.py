@@ -13,7 +13,7 @@ from divvy_coverage.counting.definition import MEND_MATES, MIXTURE, PAIRED_UNITS
 from divvy_coverage.counting.engines.threads import Open
 from divvy_coverage.counting.passes import Counted, Wanted
 from divvy_coverage.counting.presets import resolve_counting
-from divvy_coverage.counting.statistics import Tally
+from divvy_coverage.counting.tally import Tally
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import identify
 from divvy_coverage.intervals.contigs import find_no_contig

@@ -1,17 +1,15 @@
-"""What the files of a sample were made from: it is in their description, and compared with what is wanted now."""
+"""What the evidence of a sample was made from: it is part of it, and compared with what is wanted now."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from divvy_coverage.alignments.fingerprints import compute_fingerprint
-from divvy_coverage.counting.definition import MITOCHONDRIA, Counting
+from divvy_coverage.counting.definition import Counting
+from divvy_coverage.counting.evidence import FileRecord
 from divvy_coverage.errors import UserError
 from divvy_coverage.installation import compute_digest
 from divvy_coverage.intervals.regions import Regions
-
-FileRecord = dict[str, Any]  # of a file that counts were made from: kind, path, bytes, fingerprint
 
 CODE = ("scripts/measure_coverage", "intervals", "alignments", "counting")  # what both files depend on
 
@@ -49,48 +47,16 @@ def describe_counting(counting: Counting, blacklist: Regions | None, with_profil
     return counting.describe(with_profile) | {"blacklist": blacklist and blacklist.sha256()}
 
 
-def get_mitochondrial_contigs(contigs: Sequence[str] | None) -> list[str]:
-    """Return the contigs that a statistic is of: those that are set or, for None, those with the usual names."""
-    return list(MITOCHONDRIA if contigs is None else contigs)
-
-
-def describe_origin(
-    code: str,
-    regions: str,
-    counting: Mapping[str, Any],
-    files: Iterable[tuple[str, str]],
-    mitochondrial_contigs: Iterable[str],
-) -> dict[str, Any]:
-    """Return what the files of a sample depend on: where two are equal, they are the same.
+def describe_origin(code: str, counting: Mapping[str, Any], files: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return what evidence depends on besides the region sets: where two are equal, so is the evidence.
 
     Parameters
     ----------
     code
         Digest of the code that counted.
-    regions
-        SHA-256 of the region set.
     counting
-        What is counted, as `Counting.describe` returns it.
+        What is counted, as `describe_counting` returns it.
     files
         Kind and fingerprint of each file that is read.
-    mitochondrial_contigs
-        The contigs that a statistic is of.
     """
-    return {
-        "code": code,
-        "regions": regions,
-        "counting": dict(counting),
-        "files": [tuple(file) for file in files],
-        "mitochondrial_contigs": list(mitochondrial_contigs),
-    }
-
-
-def read_origin(path: Path) -> dict[str, Any] | None:
-    """Return what a description says of its origin, as `describe_origin` does; None if it cannot be known."""
-    try:
-        found = json.loads(path.read_bytes())
-        files = [(record["kind"], record["fingerprint"]) for record in found["files"]]
-        contigs = found["mitochondrial_contigs"]
-        return describe_origin(found["code"], found["regions"]["sha256"], found["counting"], files, contigs)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return {"code": code, "counting": dict(counting), "files": [tuple(file) for file in files]}

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from divvy_coverage.arrays import Integers
 from divvy_coverage.counting.bins import Bins
-from divvy_coverage.counting.definition import MITOCHONDRIA, Counting
-from divvy_coverage.counting.statistics import Tally
+from divvy_coverage.counting.definition import Counting
+from divvy_coverage.counting.tally import Tally
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.contigs import ABSENT_CONTIGS
 from divvy_coverage.intervals.regions import Regions
@@ -29,8 +29,6 @@ class Wanted:
         Transcription start sites, for the profile of insertions around them.
     peaks
         The sample's own peaks, of which it is only counted how much overlaps any.
-    mitochondrial_contigs
-        Contigs that are not part of statistics about the genome of the nucleus.
     bin_size
         Width of the bins of the genome in which to count (bp); None for no bins.
     absent_contigs
@@ -42,7 +40,6 @@ class Wanted:
     blacklist: Regions | None = None
     sites: StartSites = NO_START_SITES
     peaks: Regions | None = None
-    mitochondrial_contigs: Sequence[str] = MITOCHONDRIA
     bin_size: int | None = None
     absent_contigs: str = "error"
 
@@ -66,7 +63,7 @@ class Counted:
     in_peaks
         How many overlap at least one of the sample's own peaks; None without peaks.
     tally
-        Statistics of the alignments.
+        Numbers of alignments.
     bins
         What was counted in bins of the genome, if that was asked for.
     """

@@ -1,22 +1,22 @@
-"""Writing what was counted of a sample, with what it was counted from."""
+"""Writing what was counted of a sample."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from divvy_coverage.counting.bins import write_bins
-from divvy_coverage.counting.origin import FileRecord, compute_code_digest, describe_counting
+from divvy_coverage.counting.evidence import (
+    Evidence,
+    FileRecord,
+    RegionSetEvidence,
+    checksum,
+    write_counts,
+    write_evidence,
+)
+from divvy_coverage.counting.origin import compute_code_digest, describe_counting
 from divvy_coverage.counting.passes import Counted, Wanted
-from divvy_coverage.counting.sample_files import describe, to_int32, write_sample
 
 
-def write_counted(
-    files: Sequence[FileRecord],
-    wanted: Wanted,
-    counted: Counted,
-    outputs: Sequence[tuple[Path, Path]],
-    bins: Path | None = None,
-) -> None:
-    """Write what was counted of a sample.
+def make_evidence(files: Sequence[FileRecord], wanted: Wanted, counted: Counted, names: Sequence[str]) -> Evidence:
+    """Return the evidence of a sample.
 
     Parameters
     ----------
@@ -24,20 +24,23 @@ def write_counted(
         Those that it was counted from, as `describe_files` returns them.
     wanted, counted
         What was to be counted, and what was.
-    outputs
-        For each region set the files of the counts and of the description.
-    bins
-        The file of the bins, if they are to be written.
+    names
+        Of the region sets.
     """
-    contigs = list(wanted.mitochondrial_contigs)
-    with_profile = len(wanted.sites.contigs) > 0
-    counting = describe_counting(wanted.counting, wanted.blacklist, with_profile)
-    origin = {"mitochondrial_contigs": contigs, "code": compute_code_digest()}
-    for number, (regions, paths) in enumerate(zip(wanted.region_sets, outputs, strict=True)):
-        counts = to_int32(counted.counts[number], paths[0])
-        in_regions = int(counted.in_regions[number])
-        statistics = counted.tally.describe(in_regions, counted.in_peaks, contigs, with_profile)
-        description = describe(files, regions, counting, counts, statistics | origin)
-        write_sample(*paths, counts, description, regions)
-    if bins and counted.bins:
-        write_bins(bins, counted.bins, {"counting": counting, "files": list(files)})
+    counting = describe_counting(wanted.counting, wanted.blacklist, with_profile=counted.tally.tss_profile is not None)
+    sets = zip(names, wanted.region_sets, counted.counts, counted.in_regions.tolist(), strict=True)
+    region_sets = {
+        name: RegionSetEvidence(len(regions), regions.sha256(), here, int(counts.sum()), checksum(counts))
+        for name, regions, counts, here in sets
+    }
+    return Evidence(compute_code_digest(), files, counting, counted.tally, counted.in_peaks, region_sets)
+
+
+def write_sample(evidence: Evidence, counted: Counted, wanted: Wanted, path: Path, outputs: Sequence[Path]) -> None:
+    """Write the counts of each region set and, last, the evidence to `path`.
+
+    Raises UserError for a count that is too large.
+    """
+    for output, regions, counts in zip(outputs, wanted.region_sets, counted.counts, strict=True):
+        write_counts(counts, output, regions)
+    write_evidence(evidence, path)

@@ -1,15 +1,37 @@
 """The counts of all samples of a region set, read one sample at a time."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from divvy_coverage.arrays import Counts
-from divvy_coverage.counting.sample_files import KEYS, Description, find_damage, read_counts, read_description
+from divvy_coverage.counting.evidence import RegionSetEvidence, find_damage, read_counts, read_evidence
 from divvy_coverage.errors import UserError, listing
 from divvy_coverage.intervals.regions import Regions, read_regions
+from divvy_coverage.naming import name_region_set
+from divvy_coverage.quality.statistics import Statistics, compute_statistics
 from divvy_coverage.samples import read_samples
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found in a region set of one sample.
+
+    Attributes
+    ----------
+    counting
+        What was counted.
+    evidence
+        Of the region set.
+    statistics
+        The row of statistics.
+    """
+
+    counting: Mapping[str, Any]
+    evidence: RegionSetEvidence
+    statistics: Statistics
 
 
 @dataclass(frozen=True)
@@ -22,12 +44,15 @@ class Cohort:
         The samples in the order of the sheet: the columns of the matrix.
     regions
         The rows of the matrix.
+    region_set
+        Its name.
     folder
-        The folder with <sample>.npy and <sample>.stats.json.
+        The folder with <sample>/evidence.json and <sample>/<region set>.npy.
     """
 
     names: list[str]
     regions: Regions
+    region_set: str
     folder: Path
 
     def __len__(self) -> int:
@@ -35,42 +60,56 @@ class Cohort:
 
     def counts(self, sample: int) -> Counts:
         """Return the counts of a sample (regions), which are not read before they are used."""
-        return read_counts(self.folder / f"{self.names[sample]}.npy")
+        return read_counts(self._find_counts(self.names[sample]))
 
-    def read_descriptions(self, summary: Path | None = None) -> list[Description]:
-        """Return the description of each sample, without its histograms: those of thousands would fill the memory.
+    def read_findings(
+        self, mitochondrial_contigs: Collection[str] | None = None, summary: Path | None = None
+    ) -> list[Findings]:
+        """Return what was found in the region set of each sample.
 
         Parameters
         ----------
+        mitochondrial_contigs
+            Names of these, for the statistics; None for the usual ones.
         summary
             A file that was made of all counts, if there is one: while it is there, the workflow counts nothing again.
 
         Raises
         ------
         UserError
-            If the samples differ in what was counted, in which regions or by which version, or if counts are not those
-            described.
+            If the samples differ in what was counted or in which regions, or if counts are not those that were found.
         """
         try:
-            descriptions = self._read_descriptions()
-            self._check_counts(descriptions)
+            findings = [self._read_findings(name, mitochondrial_contigs) for name in self.names]
+            _check_regions(self, findings)
+            _check_counting(self, findings)
+            self._check_counts(findings)
         except UserError as error:
             if summary is None:
                 raise
             raise UserError(f"{error}\nremove {summary}, too: while it is there, nothing is counted again") from error
-        return descriptions
+        return findings
 
-    def _read_descriptions(self) -> list[Description]:
-        paths = [self.folder / f"{name}.stats.json" for name in self.names]
-        descriptions = [{key: found[key] for key in KEYS} for found in map(read_description, paths)]
-        _check_regions(self, [description["regions"]["sha256"] for description in descriptions])
-        _check_columns(self, [list(description["statistics"]) for description in descriptions])
-        _check_counting(self, [json.dumps(description["counting"], sort_keys=True) for description in descriptions])
-        return descriptions
+    def _find_counts(self, sample: str) -> Path:
+        return self.folder / sample / f"{self.region_set}.npy"
 
-    def _check_counts(self, descriptions: Sequence[Description]) -> None:
-        pairs = zip(self.names, descriptions, strict=True)
-        damaged = [problem for name, each in pairs if (problem := find_damage(self.folder / f"{name}.npy", each))]
+    def _read_findings(self, sample: str, mitochondrial_contigs: Collection[str] | None) -> Findings:
+        """Return what of a sample's evidence is to be kept: the histograms of thousands would fill the memory."""
+        path = self.folder / sample / "evidence.json"
+        evidence = read_evidence(path)
+        if self.region_set not in evidence.region_sets:
+            found = ", ".join(evidence.region_sets) or "none"
+            raise UserError(
+                f"{path}: expected the region set {self.region_set}, found {found}; count the sample in it, or give "
+                "another region set"
+            )
+        here = evidence.region_sets[self.region_set]
+        statistics = compute_statistics(evidence.tally, here.in_regions, evidence.in_peaks, mitochondrial_contigs)
+        return Findings(evidence.counting, here, statistics)
+
+    def _check_counts(self, findings: Sequence[Findings]) -> None:
+        pairs = zip(self.names, findings, strict=True)
+        damaged = [problem for name, each in pairs if (problem := find_damage(self._find_counts(name), each.evidence))]
         if damaged:
             raise UserError(
                 f"{len(damaged)} count files are damaged or missing; remove them and run again:{listing(damaged)}"
@@ -85,9 +124,9 @@ def read_cohort(samples: Path, regions: Path, folder: Path) -> Cohort:
     samples
         Table with a column sample_name.
     regions
-        Region set (BED).
+        Region set (BED), which has the name of the file.
     folder
-        With <sample>.npy and <sample>.stats.json, which are not read yet.
+        With <sample>/evidence.json and <sample>/<region set>.npy, which are not read yet.
 
     Raises
     ------
@@ -97,31 +136,23 @@ def read_cohort(samples: Path, regions: Path, folder: Path) -> Cohort:
     names = [sample.name for sample in read_samples(samples)]
     if not names:
         raise UserError(f"{samples}: expected at least one sample, found none; add samples to the sheet and run again")
-    return Cohort(names, read_regions(regions), folder)
+    return Cohort(names, read_regions(regions), name_region_set(regions), folder)
 
 
-def _check_regions(cohort: Cohort, found: Sequence[str]) -> None:
+def _check_regions(cohort: Cohort, findings: Sequence[Findings]) -> None:
     expected = cohort.regions.sha256()
-    stale = [name for name, sha in zip(cohort.names, found, strict=True) if sha != expected]
+    stale = [name for name, each in zip(cohort.names, findings, strict=True) if each.evidence.sha256 != expected]
     if stale:
         raise UserError(
             f"{cohort.folder}: {len(stale)} of {len(cohort)} samples were counted over another region set:"
-            f"{listing(stale)}\nremove their files there and run the workflow again"
+            f"{listing(stale)}\nremove their folders there and run the workflow again"
         )
 
 
-def _check_columns(cohort: Cohort, found: Sequence[Sequence[str]]) -> None:
-    if "usable" not in found[0] or any(columns != found[0] for columns in found):
-        raise UserError(
-            f"{cohort.folder}: expected the same statistics of all samples, found those of an older version; remove "
-            "this folder and run the workflow again"
-        )
-
-
-def _check_counting(cohort: Cohort, countings: Sequence[str]) -> None:
+def _check_counting(cohort: Cohort, findings: Sequence[Findings]) -> None:
     members: dict[str, list[str]] = {}
-    for name, counting in zip(cohort.names, countings, strict=True):
-        members.setdefault(counting, []).append(name)
+    for name, each in zip(cohort.names, findings, strict=True):
+        members.setdefault(json.dumps(each.counting, sort_keys=True), []).append(name)
     if len(members) > 1:
         kinds = [f"{', '.join(names[:10])}: {counting}" for counting, names in members.items()]
         raise UserError(

@@ -27,7 +27,7 @@ def collect_coverage(
     regions
         Region set (BED), which gives the rows.
     coverage
-        Folder with <sample>.npy and <sample>.stats.json.
+        Folder with <sample>/evidence.json and <sample>/<region set>.npy.
     statistics, region_statistics
         Tables with one row per sample and one row per region.
     method
@@ -39,7 +39,7 @@ def collect_coverage(
         If the coverage of a sample is damaged, missing, or of other regions or settings than that of the others.
     """
     cohort = read_cohort(samples, regions, coverage)
-    descriptions = cohort.read_descriptions(statistics)
+    found = cohort.read_findings(summary=statistics)[0]  # regions and counting are the same in all
     rows = read_statistics(statistics, cohort.names)
     metadata = {
         "version": __version__,
@@ -48,8 +48,8 @@ def collect_coverage(
         "matrix": {
             "normalization": method,
             "regions": len(cohort.regions),
-            "regions_sha256": descriptions[0]["regions"]["sha256"],  # checked to be that of the regions
-            "counting": descriptions[0]["counting"],
+            "regions_sha256": found.evidence.sha256,
+            "counting": dict(found.counting),
         },
     }
     return Matrix(

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from divvy_coverage.arrays import Floats
-from divvy_coverage.counting.sample_files import Description
-from divvy_coverage.matrix.cohort import Cohort
+from divvy_coverage.matrix.cohort import Cohort, Findings
 from divvy_coverage.matrix.normalization import Normalization, is_logarithmic
 from divvy_coverage.matrix.similarity import cluster_samples, compute_components, compute_correlation
 from divvy_coverage.matrix.summaries import Moments
@@ -72,21 +71,19 @@ def compare_cohort(cohort: Cohort, normalization: Normalization, method: str) ->
     return compare_samples(cohort.names, select_most_variable(cohort, normalization, is_logarithmic(method)))
 
 
-def describe_comparison(
-    similarity: Similarity, description: Description, method: str, library_size: str
-) -> dict[str, Any]:
+def describe_comparison(similarity: Similarity, findings: Findings, method: str, library_size: str) -> dict[str, Any]:
     """Return what samples were compared by, and how they are ordered, as JSON has it.
 
-    `description` is that of any sample: regions and counting are the same in all.
+    `findings` are those of any sample: regions and counting are the same in all.
     """
-    regions = description["regions"]
+    evidence = findings.evidence
     return {
         "normalization": method,
         "library_size": library_size,
-        "regions": regions["number"],
-        "regions_sha256": regions["sha256"],
-        "counting": description["counting"],
-        "most_variable_regions": min(MOST_VARIABLE, regions["number"]),
+        "regions": evidence.regions,
+        "regions_sha256": evidence.sha256,
+        "counting": dict(findings.counting),
+        "most_variable_regions": min(MOST_VARIABLE, evidence.regions),
         "explained_variance": similarity.explained.tolist(),
         "order": similarity.order,
     }

@@ -8,9 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from divvy_coverage.arrays import Floats, Integers
-from divvy_coverage.counting.sample_files import Description
 from divvy_coverage.intervals.regions import ROW_NAMES, SUPPORT
-from divvy_coverage.matrix.cohort import Cohort
+from divvy_coverage.matrix.cohort import Cohort, Findings
 from divvy_coverage.matrix.factors import compute_size_factors, compute_tmm_factors
 
 LIBRARY_SIZES = ("usable", "regions")
@@ -36,15 +35,15 @@ class Moments:
         return self._squares / (self.number - 1) if self.number > 1 else np.full_like(self.mean, np.nan)
 
 
-def get_library_sizes(descriptions: Sequence[Description], kind: str) -> Floats:
+def get_library_sizes(findings: Sequence[Findings], kind: str) -> Floats:
     """Return the library size of each sample.
 
     "usable": all that is counted, in regions or not (fragments, insertions or reads, by the unit); "regions": the sum
     of the sample's counts.
     """
     if kind == "regions":
-        return np.array([d["counts"]["sum"] for d in descriptions], np.float64)
-    return np.array([d["statistics"]["usable"] for d in descriptions], np.float64)
+        return np.array([each.evidence.sum for each in findings], np.float64)
+    return np.array([each.statistics["usable"] for each in findings], np.float64)
 
 
 def summarize_regions(cohort: Cohort, sizes: Floats, support: Floats | None) -> tuple[pa.Table, Integers]:
@@ -85,14 +84,14 @@ def summarize_samples(cohort: Cohort, sizes: Floats, detected: Integers) -> dict
 
 
 def summarize_cohort(
-    cohort: Cohort, descriptions: Sequence[Description], support: Floats | None, library_size: str
+    cohort: Cohort, findings: Sequence[Findings], support: Floats | None, library_size: str
 ) -> tuple[dict[str, NDArray[Any]], pa.Table]:
     """Summarize the samples and regions of a cohort, whatever normalization is chosen.
 
     Parameters
     ----------
-    descriptions
-        Of all samples, as `Cohort.read_descriptions` gives them.
+    findings
+        Of all samples, as `Cohort.read_findings` gives them.
     support
         The fraction of samples that support each region (regions); None for regions that were given.
     library_size
@@ -105,6 +104,6 @@ def summarize_cohort(
     regions
         A table with one row per region.
     """
-    sizes = get_library_sizes(descriptions, library_size)
+    sizes = get_library_sizes(findings, library_size)
     regions, detected = summarize_regions(cohort, sizes, support)
     return summarize_samples(cohort, sizes, detected), regions

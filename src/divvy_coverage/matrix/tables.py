@@ -13,11 +13,10 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from divvy_coverage.arrays import Floats
-from divvy_coverage.counting.sample_files import Description
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import ANEW, Row, gzipped, read_table, replacing, write_table
 from divvy_coverage.intervals.regions import ROW_NAMES, SUPPORT, Regions
-from divvy_coverage.matrix.cohort import Cohort
+from divvy_coverage.matrix.cohort import Cohort, Findings
 from divvy_coverage.samples import NAME, Sample
 
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?(e[+-][0-9]+)?")  # more digits would not be kept
@@ -29,16 +28,16 @@ MEASURED = {*NEEDED, "frip", "mitochondrial_fraction", "tss_enrichment"}
 
 
 def write_statistics(
-    cohort: Cohort, descriptions: Sequence[Description], more: Mapping[str, NDArray[Any]], path: Path
+    cohort: Cohort, findings: Sequence[Findings], more: Mapping[str, NDArray[Any]], path: Path
 ) -> None:
     """Write one row per sample: the statistics of counting, and the columns `more`.
 
     What is not known (None, NaN) is written as nothing.
     """
     columns = [map(format_number, values) for values in more.values()]
-    rows = zip(cohort.names, descriptions, *columns, strict=True)
-    cells = ([name, *description["statistics"].values(), *rest] for name, description, *rest in rows)
-    write_table(path, chain([[NAME, *descriptions[0]["statistics"], *more]], cells))
+    rows = zip(cohort.names, findings, *columns, strict=True)
+    cells = ([name, *each.statistics.values(), *rest] for name, each, *rest in rows)
+    write_table(path, chain([[NAME, *findings[0].statistics, *more]], cells))
 
 
 def read_statistics(path: Path, names: Sequence[str]) -> list[Row]:

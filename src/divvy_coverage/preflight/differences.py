@@ -1,21 +1,17 @@
 """What in the folder of results is not what is wanted now, told by content: times of files say nothing reliable.
 
-Each file of counts has a description that says what it was counted from.
+The evidence of each sample says what it was made from.
 """
 
 import filecmp
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from divvy_coverage import results
-from divvy_coverage.counting.origin import (
-    compute_code_digest,
-    describe_files,
-    describe_origin,
-    get_mitochondrial_contigs,
-    read_origin,
-)
+from divvy_coverage.counting.evidence import FileRecord, read_evidence
+from divvy_coverage.counting.origin import compute_code_digest, describe_files, describe_origin
+from divvy_coverage.errors import UserError
 from divvy_coverage.files import compute_sha256
 from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.preflight.header_cache import map_in_threads
@@ -23,6 +19,8 @@ from divvy_coverage.preflight.sample_files import AlignedSample
 
 OWN_FILES = (results.SAMPLES, results.COUNTING, results.WARNINGS)
 OF_REGION_SETS = (results.REGIONS, results.SUPPORT)
+
+Origin = tuple[Mapping[str, Any], Mapping[str, str]]  # as `describe_origin` returns it; SHA-256 of region sets by name
 
 
 def find_differences(
@@ -45,7 +43,7 @@ def find_differences(
     differing = [name for name in names if (folders.plan / name).exists() and not _are_equal(name, folders)]
     if not _are_equal(results.EXCLUDED, folders):
         differing.append(results.SAMPLES)  # who writes them writes both
-    return [*differing, *_find_other_counts(config, counting, samples, folders)]
+    return [*differing, *_find_other_evidence(config, counting, samples, folders)]
 
 
 def _are_equal(name: str, folders: Folders) -> bool:
@@ -56,32 +54,44 @@ def _are_equal(name: str, folders: Folders) -> bool:
     return filecmp.cmp(wanted, found, shallow=False)
 
 
-def _find_other_counts(
+def _find_other_evidence(
     config: Mapping[str, Any], counting: Mapping[str, Any], samples: Sequence[AlignedSample], folders: Folders
 ) -> Iterator[str]:
-    """Find the counts of another origin than the wanted one; missing ones are Snakemake's matter."""
-    statistics = config["statistics"]
-    paths = [Path(path) if path else None for path in (statistics["tss"], config["reference"])]
-    others = [(record["kind"], record["fingerprint"]) for record in describe_files([], [], *paths)]
+    """Find the evidence that is not what is wanted now; missing one is Snakemake's matter."""
+    others = [Path(path) if path else None for path in (config["statistics"]["tss"], config["reference"])]
+    shared = _list_files(describe_files([], [], *others))
     peaks = map_in_threads(_list_peaks, samples)
-    files = [
-        [*(("alignments", header.fingerprint) for header in each.headers), *own, *others]
-        for each, own in zip(samples, peaks, strict=True)
-    ]
-    mitochondrial = get_mitochondrial_contigs(statistics["mitochondrial_contigs"])
+    names = [results.EVIDENCE.format(sample=each.sample.name) for each in samples]
+    found = map_in_threads(_read_origin, [folders.results / name for name in names])
     code = compute_code_digest()
-    for region_set in config["regions"]:
-        bed = folders.plan / results.REGIONS.format(region_set=region_set)
-        sha = compute_sha256(bed)
-        names = [results.STATISTICS.format(region_set=region_set, sample=each.sample.name) for each in samples]
-        found = map_in_threads(read_origin, [folders.results / name for name in names])
-        for name, origin, read in zip(names, found, files, strict=True):
-            wanted = describe_origin(code, sha, counting, read, mitochondrial)
-            if origin != wanted and (folders.results / name).exists():
-                yield name
+    beds = {name: folders.plan / results.REGIONS.format(region_set=name) for name in config["regions"]}
+    region_sets = {name: compute_sha256(bed) for name, bed in beds.items()}
+    for sample, name, own, origin in zip(samples, names, peaks, found, strict=True):
+        files = [*(("alignments", header.fingerprint) for header in sample.headers), *own, *shared]
+        wanted = describe_origin(code, counting, files)
+        if not _is_wanted(origin, wanted, region_sets) and (folders.results / name).exists():
+            yield name
+
+
+def _is_wanted(origin: Origin | None, wanted: Mapping[str, Any], region_sets: Mapping[str, str]) -> bool:
+    """Tell whether evidence has that origin, and all of these region sets."""
+    return origin is not None and origin[0] == wanted and region_sets.items() <= origin[1].items()
+
+
+def _read_origin(path: Path) -> Origin | None:
+    """Return what evidence says that it was made from, and its region sets; None if it is none."""
+    try:
+        evidence = read_evidence(path)
+    except UserError:
+        return None
+    origin = describe_origin(evidence.code, evidence.counting, _list_files(evidence.files))
+    return origin, {name: each.sha256 for name, each in evidence.region_sets.items()}
 
 
 def _list_peaks(aligned: AlignedSample) -> list[tuple[str, str]]:
     """Return kind and fingerprint of a sample's peak files."""
-    files = describe_files([], [Path(path) for path in aligned.sample.peaks or ()])
-    return [(record["kind"], record["fingerprint"]) for record in files]
+    return _list_files(describe_files([], [Path(path) for path in aligned.sample.peaks or ()]))
+
+
+def _list_files(records: Iterable[FileRecord]) -> list[tuple[str, str]]:
+    return [(record["kind"], record["fingerprint"]) for record in records]

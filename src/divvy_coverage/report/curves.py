@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from divvy_coverage.arrays import Floats
-from divvy_coverage.counting.compiled.constants import LARGEST_FRAGMENT, TSS_FLANK
-from divvy_coverage.counting.sample_files import Description, read_description, read_histogram
-from divvy_coverage.counting.statistics import compute_background
+from divvy_coverage.counting.compiled.constants import TSS_FLANK
+from divvy_coverage.counting.evidence import read_evidence
+from divvy_coverage.counting.tally import QUALITIES, Tally
+from divvy_coverage.quality.start_sites import compute_background
 
 FRAGMENT_BIN, LONGEST = 5, 1000  # bp
 TSS_BIN = 10  # bp
-QUALITIES = 256
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Curves:
 
 
 def read_curves(paths: Sequence[Path]) -> dict[str, Curves]:
-    """Read the curves of each sample from its description.
+    """Read the curves of each sample from its evidence.
 
     Parameters
     ----------
     paths
-        The descriptions, one per sample.
+        The evidence, one file per sample.
 
     Returns
     -------
@@ -45,23 +45,23 @@ def read_curves(paths: Sequence[Path]) -> dict[str, Curves]:
     Raises
     ------
     UserError
-        For a file that is not the description of a sample.
+        For a file that is not the evidence of a sample.
     """
     places: dict[str, Floats] = {
         "fragments": _compute_centers(0, LONGEST, FRAGMENT_BIN),
         "mapping_quality": np.arange(QUALITIES, dtype=np.float64),
         "tss": _compute_centers(-TSS_FLANK, TSS_FLANK, TSS_BIN),
     }
-    makers: dict[str, Callable[[Description], Floats | None]] = {
+    makers: dict[str, Callable[[Tally], Floats | None]] = {
         "fragments": compute_fragment_curve,
         "mapping_quality": compute_quality_curve,
         "tss": compute_tss_curve,
     }
     values = {kind: np.full((len(paths), len(x)), np.nan) for kind, x in places.items()}
     for row, path in enumerate(paths):
-        description = read_description(path)
+        tally = read_evidence(path).tally
         for kind, make in makers.items():
-            if (curve := make(description)) is not None:
+            if (curve := make(tally)) is not None:
                 values[kind][row] = curve
     curves = {kind: Curves(x, values[kind]) for kind, x in places.items() if not np.isnan(values[kind]).all()}
     if "mapping_quality" in curves:
@@ -69,33 +69,31 @@ def read_curves(paths: Sequence[Path]) -> dict[str, Curves]:
     return curves
 
 
-def compute_fragment_curve(description: Description) -> Floats | None:
+def compute_fragment_curve(tally: Tally) -> Floats | None:
     """Return the percent of the fragments per bp of length, in bins of FRAGMENT_BIN; None without fragments."""
-    counts = read_histogram(description, "fragment_length", LARGEST_FRAGMENT + 1)
+    counts = tally.fragment_lengths
     if not counts.sum():
         return None
     fractions: Floats = counts[:LONGEST].reshape(-1, FRAGMENT_BIN).sum(axis=1) / counts.sum()
     return 100 / FRAGMENT_BIN * fractions
 
 
-def compute_quality_curve(description: Description) -> Floats | None:
+def compute_quality_curve(tally: Tally) -> Floats | None:
     """Return the fraction of the primary alignments with at least a mapping quality of 0 … 255; None without any."""
-    counts = read_histogram(description, "mapping_quality", QUALITIES)
-    at_least: Floats = counts[::-1].cumsum()[::-1]
+    at_least: Floats = tally.mapping_quality[::-1].astype(np.float64).cumsum()[::-1]
     fractions: Floats = at_least / max(1.0, at_least[0])
     return fractions if at_least[0] else None
 
 
-def compute_tss_curve(description: Description) -> Floats | None:
+def compute_tss_curve(tally: Tally) -> Floats | None:
     """Return insertions around start sites, in bins of TSS_BIN, over their mean in EDGE bp at both ends.
 
     None without a profile, or if there are no insertions at its ends.
     """
-    profile = np.array(description.get("tss_profile", []), np.int64)
-    if len(profile) != 2 * TSS_FLANK + 1:
+    if tally.tss_profile is None:
         return None
-    background = compute_background(profile)
-    binned: Floats = profile[:-1].reshape(-1, TSS_BIN).mean(axis=1)
+    background = compute_background(tally.tss_profile)
+    binned: Floats = tally.tss_profile[:-1].reshape(-1, TSS_BIN).mean(axis=1)
     return binned / background if background else None
 
 

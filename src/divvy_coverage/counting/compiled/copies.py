@@ -17,11 +17,9 @@ LOW_32_BITS, LOW_35_BITS = (1 << 32) - 1, (1 << 35) - 1  # what is left of a num
 
 
 @njit(forceinline=True)
-def is_compared(cells, flag, mapq, contig, position):
+def is_compared(flag, mapq, contig, position):
     """Tell whether an alignment, or as a mate its fragment, is one of those whose copies are told."""
-    if flag & NOT_COMPARED or mapq < COMPARED_MIN_MAPQ or contig < 0 or position < 0:
-        return False
-    return get(get(cells, at.AT_MITOCHONDRIAL), contig) == 0
+    return (flag & NOT_COMPARED == 0) & (mapq >= COMPARED_MIN_MAPQ) & (contig >= 0) & (position >= 0)
 
 
 @njit(forceinline=True)

@@ -5,7 +5,7 @@ ordered by set, contig and coordinate. A row is set × contigs + contig; its reg
 first[row + 1]. The blacklist, if there is one, is the last set.
 """
 
-CELLS = 48
+CELLS = 47
 (
     # what is counted, and which alignments are kept (`Counting`)
     UNIT,
@@ -56,12 +56,10 @@ CELLS = 48
     AT_BINS,
     AT_BIN_STARTS,
     AT_BIN_ENDS,
-    # fragments whose copies are told: pairs of a hash of where both mates are and of contig << 32 | end, room, number;
-    # per contig, whether it is mitochondrial, whose fragments are not among them
+    # fragments whose copies are told: pairs of a hash of where both mates are and of contig << 32 | end, room, number
     AT_COPIES,
     COPIES_ROOM,
     COPIES,
-    AT_MITOCHONDRIAL,
     # mates that wait for the other one: the table, its slots (a power of two), and how many wait
     AT_MATES,
     SLOTS,

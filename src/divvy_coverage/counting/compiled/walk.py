@@ -220,7 +220,7 @@ def walk(data, size, cells):
         if is_short_of_room(cells, contig):
             return done
         reason = find_reason(cells, flag, mapq, contig, position)
-        purpose = at.KEPT * (reason < 0) | at.COMPARED * is_compared(cells, flag, mapq, contig, position)
+        purpose = at.KEPT * (reason < 0) | at.COMPARED * is_compared(flag, mapq, contig, position)
         if purpose:
             end = position + count_reference_bases(record)
             if is_mate(record, flag, contig):

@@ -11,7 +11,7 @@ from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.kernel.binning import BinArrays
 from divvy_coverage.counting.kernel.duplication import Duplication
 from divvy_coverage.counting.passes import Counted, Wanted
-from divvy_coverage.counting.statistics import Tally
+from divvy_coverage.counting.tally import Tally
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.merging import merge_regions
 from divvy_coverage.intervals.overlaps import sum_over_ranks
@@ -68,8 +68,7 @@ class Counters:
         for cell, value in settings.items():
             self.cells[cell] = value
         self._keep({at.AT_LENGTHS: np.array(list(lengths.values()))})
-        marked = {at.AT_EXCLUDED: counting.exclude_contigs, at.AT_MITOCHONDRIAL: self._wanted.mitochondrial_contigs}
-        self._keep({cell: np.array([contig in names for contig in lengths]) for cell, names in marked.items()})
+        self._keep({at.AT_EXCLUDED: np.array([contig in counting.exclude_contigs for contig in lengths])})
 
     def _set_regions(self) -> None:
         index, sites = self._index, self._wanted.sites.index_by_contig(self._contigs)
@@ -145,8 +144,9 @@ class Counters:
         contigs = dict(zip(self._contigs, found[at.AT_ALIGNMENTS].tolist(), strict=True))
         arrays = (at.AT_TOTALS, at.AT_REASONS, at.AT_MAPQ, at.AT_FRAGMENT_LENGTHS, at.AT_PROFILE)
         totals, reasons, mapq, fragments, profile = (found[cell] for cell in arrays)
-        copies = self._duplication.finish(int(self.cells[at.COPIES]))
-        tally = Tally(totals, reasons, mapq, fragments, profile, contigs, copies)
+        copies = self._duplication.finish(int(self.cells[at.COPIES]), self._contigs)
+        has_sites = len(self._wanted.sites.contigs) > 0
+        tally = Tally(totals, reasons, mapq, fragments, profile if has_sites else None, contigs, copies)
         in_sets, in_peaks = found[at.AT_IN_REGIONS], int(found[at.AT_IN_REGIONS][len(sets)])
         return Counted(
             [self._compute_counts(number) for number in sets],
