@@ -27,7 +27,7 @@ $(INSTALLED): requirements.lock pyproject.toml executor/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP_INSTALL) --require-hashes --requirement requirements.lock
 	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable . --editable executor
-	$(BIN)/python -c 'from divvy_coverage.counting.kernel.load import get_walk; get_walk()'
+	$(BIN)/python -c 'from divvy_coverage.counting.kernel.load import get_run; get_run()'
 	@touch $@
 
 $(DEVELOPERS): requirements-dev.lock | $(INSTALLED)

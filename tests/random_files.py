@@ -4,8 +4,8 @@
 
 prints the seeds for which the engine does not count as defined. Files have pairs whose mates differ in everything that
 matters, orphans, secondary and supplementary alignments, single-end reads, and records that contradict themselves, in
-order of coordinates, by name, or shuffled; some have blocks that no record fits in. The table of mates mostly starts so
-small that it has to be cleared or to grow.
+order of coordinates, by name, or shuffled; some have blocks that no record fits in. Batches are small, and the table of
+mates mostly starts so small that it has to be cleared or to grow.
 """
 
 import gzip
@@ -24,7 +24,7 @@ from divvy_coverage.counting.bins import Bins
 from divvy_coverage.counting.compiled.constants import TSS_FLANK, UNITS
 from divvy_coverage.counting.count import count_sample
 from divvy_coverage.counting.definition import Counting
-from divvy_coverage.counting.kernel import counters, duplication
+from divvy_coverage.counting.kernel import decoder, duplication
 from divvy_coverage.counting.passes import Counted, Wanted
 from divvy_coverage.counting.tally import Tally
 from divvy_coverage.errors import UserError
@@ -194,7 +194,8 @@ def find_difference(seed: int, folder: Path) -> str:
     )
     try:
         with (
-            patch.object(counters, "FIRST_SLOTS", chance.choice([4, 4, 16, 2**13])),
+            patch.object(decoder, "FIRST_SLOTS", chance.choice([4, 4, 16, 2**10])),
+            patch.object(decoder, "BATCH", chance.choice([1, 2, 5, 100])),
             patch.object(duplication, "ROOM", chance.choice([1, 2, 5, 100])),
         ):
             counted = count_sample([path], wanted, threads=chance.choice([1, 1, 2]), warn=lambda text: None)

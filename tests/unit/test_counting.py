@@ -201,13 +201,13 @@ def damage(content: bytes) -> dict[str, bytes]:
 
 
 def test_counting_bam_imports_no_large_library_once_the_loop_is_compiled(bam: Path) -> None:
-    load.get_walk()
+    load.get_run()
     counts = oracle.count(bam, READS, [("chr1", 0, 50), ("chr2", 10, 400)]).counts
     assert count_elsewhere(bam, Path(load.__file__).parents[3], bam.parent / "cache") == f"{counts} []\n"
 
 
 def test_only_a_whole_object_file_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load.get_walk()
+    load.get_run()
     content = next(path for folder in load.get_folders() if (path := folder / load.get_name()).exists()).read_bytes()
     first, second = tmp_path / "first", tmp_path / "second"
     second.mkdir()
@@ -228,7 +228,7 @@ def test_only_a_whole_object_file_is_used(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.slow
 def test_the_loop_is_compiled_anew_if_what_is_kept_is_damaged(bam: Path, tmp_path: Path) -> None:
     """Where the library cannot be written, the user's cache folder is, and is read by the next process."""
-    load.get_walk()
+    load.get_run()
     library, kept = tmp_path / "library", tmp_path / "cache" / "divvy-coverage" / load.get_name()
     (copy_library(library) / "kernel" / "__pycache__").write_text("a file, so that no folder can be made")
     kept.parent.mkdir(parents=True)
@@ -247,13 +247,13 @@ def test_the_loop_is_kept_beside_its_source_and_another_source_has_one_of_its_ow
     counts = oracle.count(bam, READS, [("chr1", 0, 50), ("chr2", 10, 400)]).counts
     assert count_elsewhere(bam, library, tmp_path / "cache") == f"{counts} ['numba']\n"
     assert count_elsewhere(bam, library, tmp_path / "cache") == f"{counts} []\n"
-    (kept,) = (counting / "kernel" / "__pycache__").glob("walk.*.o")
+    (kept,) = (counting / "kernel" / "__pycache__").glob("loops.*.o")
     code = "from divvy_coverage.counting.kernel import load; print(load.get_name())"
     for edited in (*(counting / "compiled").glob("*.py"), counting / "kernel" / "build.py"):
         before = edited.read_text()
         edited.write_text(before + "\n")
         name = succeed(command(sys.executable, "-c", code, folder=library, PYTHONPATH=str(library))).strip()
-        assert re.fullmatch(r"walk\.\w+\.o", name)
+        assert re.fullmatch(r"loops\.\w+\.o", name)
         assert name != kept.name
         edited.write_text(before)
     assert not (tmp_path / "cache").exists()

@@ -5,7 +5,6 @@ import json
 import shlex
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
@@ -13,16 +12,14 @@ from divvy_coverage.command_line import write_options
 from divvy_coverage.counting.compiled import layout
 from divvy_coverage.counting.compiled.constants import UNITS
 from divvy_coverage.counting.definition import Counting
-from divvy_coverage.counting.kernel.counters import Counters
+from divvy_coverage.counting.kernel.decoder import Decoder
+from divvy_coverage.counting.kernel.load import get_run
 from divvy_coverage.counting.options import SETTINGS, add_counting_options, get_settings
-from divvy_coverage.counting.passes import Wanted
 from divvy_coverage.counting.presets import PRESETS, resolve_counting
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.regions import Regions
 from helpers import CLONE
 
 SCHEMA = CLONE / "workflow" / "schemas" / "config.schema.yaml"
-REGIONS = Regions(["chr1"], np.array([100]), np.array([200]))
 
 
 @pytest.mark.parametrize(
@@ -112,8 +109,7 @@ def test_the_compiled_loop_is_told_each_field(name: str) -> None:
     unit = {"extend": "reads", "shift": "insertions"}.get(name, "fragments")
 
     def tell(counting: Counting) -> list[list[int]]:
-        counters = Counters(Wanted([REGIONS], counting), {"chr1": 1000}, True)
-        settings = counters.cells[: layout.AT_LENGTHS].tolist()
-        return [settings, counters._arrays[layout.AT_EXCLUDED].tolist()]
+        cells = Decoder(get_run(), counting, {"chr1": 1000}, True, False)._cells
+        return [[cells[cell] for cell in range(layout.AT_LENGTHS)], cells.arrays[layout.AT_EXCLUDED].tolist()]
 
     assert tell(Counting(**({"unit": unit} | {name: given[name]}))) != tell(Counting(unit))

@@ -1,4 +1,4 @@
-"""Constants of the compiled loop, which are those of the whole library: units, SAM flags, and what is tallied."""
+"""Constants of the compiled loops, which are those of the whole library: units, SAM flags, and what is tallied."""
 
 UNITS = ("fragments", "paired_insertions", "insertions", "reads")
 FRAGMENTS, PAIRED_INSERTIONS, INSERTIONS, READS = range(len(UNITS))

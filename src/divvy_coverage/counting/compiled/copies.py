@@ -30,7 +30,7 @@ def note_copy(cells, contig, start, end, left_flag, right_flag):
     strands = (left_flag & REVERSE != 0) | (right_flag & REVERSE != 0) << 1
     value = (value ^ (end << 2 | strands)) * MULTIPLIER
     value ^= value >> 32 & LOW_32_BITS
-    copies, number = get(cells, at.AT_COPIES), get(cells, at.COPIES)
-    put(copies, 2 * number, value * MULTIPLIER)
-    put(copies, 2 * number + 1, contig << 32 | end)
+    number = get(cells, at.COPIES)
+    put(get(cells, at.AT_COPY_HASHES), number, value * MULTIPLIER)
+    put(get(cells, at.AT_COPY_ENDS), number, contig << 32 | end)
     put(cells, at.COPIES, number + 1)

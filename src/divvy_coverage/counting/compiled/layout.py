@@ -1,11 +1,16 @@
-"""The block of memory that the compiled loop works on: int64 cells, which are settings, counters, and addresses.
+"""The memory that the compiled loops work on: blocks of int64 cells, which are settings, counters, and addresses.
 
-The cells whose names begin with AT_ hold the addresses of arrays of int64. Regions of all region sets lie in one list,
-ordered by set, contig and coordinate. A row is set × contigs + contig; its regions are those from first[row] to
-first[row + 1]. The blacklist, if there is one, is the last set.
+Each loop has a block of its own. The cells whose names begin with AT_ hold the addresses of arrays of int64. What goes
+from one loop to another is a batch: rows of contig, start and end (bp, 0-based half-open), of which some may be empty.
 """
 
-CELLS = 47
+# the loops; each takes its cells, and the address and the number of what it works on
+DECODE, SPLIT, DROP, COUNT_SPANS, COUNT_PAIRS, MARK_BINS, PROFILE = range(7)
+
+ROW = 3  # of a batch, int64 each
+ROW_CONTIG, ROW_START, ROW_END = range(ROW)
+
+DECODER_CELLS = 36
 (
     # what is counted, and which alignments are kept (`Counting`)
     UNIT,
@@ -17,47 +22,28 @@ CELLS = 47
     MIN_LENGTH,
     MAX_LENGTH,
     EXTEND,
-    # numbers of contigs and of region sets, without the blacklist, and whether there is one
+    # number of contigs; whether the insertions of all kept alignments are wanted
     CONTIGS,
-    SETS,
-    HAS_BLACKLIST,
+    WITH_INSERTIONS,
     # per contig: its length (bp), and whether its alignments are excluded
     AT_LENGTHS,
     AT_EXCLUDED,
-    # per row, the first region; per region, starts and ends, each sorted for itself within its row
-    AT_FIRST,
-    AT_STARTS,
-    AT_ENDS,
-    # spans by rank, one slot more than regions in each row: by how many regions end at or before their start, and by
-    # how many start before their end
-    AT_START_RANKS,
-    AT_END_RANKS,
-    # per set: the two ranks of the last span, where the search for the next starts; and spans that overlap any region
-    AT_NEAR,
-    AT_IN_REGIONS,
-    # per region by start: its end, the largest end up to it in its row, and fragments with both insertions in it
-    AT_PAIRED_ENDS,
-    AT_REACH,
-    AT_BOTH,
-    # start sites: per contig, the first of them; positions, and strands (1 or -1)
-    AT_TSS_FIRST,
-    AT_TSS_POSITIONS,
-    AT_TSS_STRANDS,
-    # statistics: see `Tally`
+    # statistics: see `Tally`; alignments by FLAG
     AT_TOTALS,
+    AT_FLAGS,
     AT_REASONS,
     AT_MAPQ,
     AT_FRAGMENT_LENGTHS,
-    AT_PROFILE,
     AT_ALIGNMENTS,
-    # bins of the genome: their width (bp; 0 without them); per contig, how many (0 before its first alignment), and the
-    # addresses of two arrays of int32: spans that start in each bin, and that end in it
-    BIN_SIZE,
-    AT_BINS,
-    AT_BIN_STARTS,
-    AT_BIN_ENDS,
-    # fragments whose copies are told: pairs of a hash of where both mates are and of contig << 32 | end, room, number
-    AT_COPIES,
+    # what was found: rows for which a batch has room; batches of units and of insertions, and how many rows they have
+    BATCH_ROOM,
+    AT_UNITS,
+    UNITS,
+    AT_INSERTIONS,
+    INSERTIONS,
+    # fragments whose copies are told: hashes of where both mates are; contig << 32 | end; room for how many; how many
+    AT_COPY_HASHES,
+    AT_COPY_ENDS,
     COPIES_ROOM,
     COPIES,
     # mates that wait for the other one: the table, its slots (a power of two), and how many wait
@@ -69,14 +55,63 @@ CELLS = 47
     # contig and position of the last alignment that has them
     CONTIG,
     POSITION,
-    # why `walk` stopped before the end of the data; 0 if it did not
+    # why `decode` stopped before the end of the data; 0 if it did not
     STATUS,
-) = range(CELLS)
+    # of the fragments that are split: where their insertions go
+    AT_SPLIT,
+) = range(DECODER_CELLS)
+
+REGION_SET_CELLS = 11
+(
+    # per contig, the first region; per region, starts and ends, each sorted for itself within its contig
+    AT_FIRST,
+    AT_STARTS,
+    AT_ENDS,
+    # per region by start: its end, and the largest end up to it on its contig
+    AT_PAIRED_ENDS,
+    AT_REACH,
+    # spans by rank, one slot more than regions on each contig: by how many regions end at or before their start, and by
+    # how many start before their end
+    AT_START_RANKS,
+    AT_END_RANKS,
+    # per region by start, the fragments of which both insertions are in it
+    AT_BOTH,
+    # the two ranks of the last span, where the search for the next starts
+    ENDED,
+    BEGUN,
+    # units that overlap any region
+    IN_REGIONS,
+) = range(REGION_SET_CELLS)
+
+BINS_CELLS = 6
+(
+    # width (bp); per contig: length (bp), number of bins (0 before there is something on it), and the addresses of two
+    # arrays of int32, spans that start in each bin, and that end in it
+    BIN_SIZE,
+    AT_CONTIG_LENGTHS,
+    AT_BINS,
+    AT_BIN_STARTS,
+    AT_BIN_ENDS,
+    # the contig for want of whose bins `mark_bins` stopped
+    WITHOUT_BINS,
+) = range(BINS_CELLS)
+
+PROFILE_CELLS = 5
+(
+    # per contig, the first start site; per site, position and strand (1 or -1); insertions by distance
+    AT_FIRST_SITE,
+    AT_SITES,
+    AT_STRANDS,
+    AT_DISTANCES,
+    # where the search for the next insertion starts
+    NEAR_SITE,
+) = range(PROFILE_CELLS)
 
 LARGEST_RECORD = 1 << 29  # bytes; no record of a sound file comes near
+FLAGS = 1 << 12  # of the SAM specification; more bits of a FLAG mean nothing
 
-# what `walk` can stop for
-MATES_FULL, NOT_IN_ORDER, COPIES_FULL, NEW_CONTIG = 1, 2, 3, 4
+# what `decode` can stop for
+MATES_FULL, NOT_IN_ORDER, COPIES_FULL, BATCH_FULL = 1, 2, 3, 4
 BAD_SIZE, BAD_LENGTHS, BAD_CONTIG, BAD_POSITION = -1, -2, -3, -4
 PROBLEMS = {
     BAD_SIZE: "a record claims an impossible size",

@@ -12,8 +12,7 @@ from divvy_coverage.alignments.bam_header import BamHeader, Data, read_bam_heade
 from divvy_coverage.alignments.bgzf import DamagedFile
 from divvy_coverage.counting.compiled import layout as at
 from divvy_coverage.counting.engines.threads import Open, read_in_order
-from divvy_coverage.counting.kernel.counters import Counters
-from divvy_coverage.counting.kernel.load import get_walk
+from divvy_coverage.counting.kernel.one_pass import OnePass
 from divvy_coverage.counting.passes import Counted, Wanted
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.contigs import check_contigs, find_no_contig
@@ -66,15 +65,14 @@ class Walker:
         self._wanted = wanted
         self._in_order = in_order
         self._warn = warn
-        self._walk = get_walk()
         self._pending = bytearray()  # the beginning of a record, or of the header
         self._needed = 0  # how much has to be pending before it is worth a look
-        self._counters: Counters | None = None
+        self._pass: OnePass | None = None
 
     def get_counted(self) -> Counted:
         """Return what was counted."""
-        assert self._counters
-        return self._counters.get_counted()
+        assert self._pass
+        return self._pass.get_counted()
 
     def take(self, data: Data, offset: int) -> None:
         """Count the records that end in `data`, the content of the block at `offset`."""
@@ -83,23 +81,23 @@ class Walker:
             if len(self._pending) < self._needed:
                 return
             data, self._pending = self._pending, bytearray()
-        if not self._counters:
+        if not self._pass:
             data = self._take_header(data)
-        if not self._counters:
+        if not self._pass:
             return
-        used = self._count_records(data, self._counters, offset) if data else 0
+        used = self._count_records(data, self._pass, offset) if data else 0
         if used < len(data):
             self._pending = bytearray(memoryview(data)[used:])
             size = 4 if len(self._pending) < 4 else 4 + struct.unpack_from("<I", self._pending)[0]
             self._needed = min(size, at.LARGEST_RECORD)
 
-    def _count_records(self, data: Data | memoryview, counters: Counters, offset: int) -> int:
+    def _count_records(self, data: Data | memoryview, one_pass: OnePass, offset: int) -> int:
         """Count the whole records in `data`; return how many bytes they take."""
         start = ctypes.c_char.from_buffer(data)  # which a block takes a tenth of the time for that numpy needs
         address, size, used = ctypes.addressof(start), len(data), 0
         while True:
-            used += self._walk(address + used, size - used, counters.address)
-            status = int(counters.cells[at.STATUS])
+            used += one_pass.decode(address + used, size - used)
+            status = one_pass.status
             if not status:
                 return used
             if status == at.NOT_IN_ORDER:
@@ -107,28 +105,28 @@ class Walker:
             if status < 0:
                 raise DamagedFile(self.path, offset, at.PROBLEMS[status])
             try:
-                counters.make_room()
+                one_pass.make_room()
             except UserError as error:
                 raise UserError(f"{self.path}: {error}") from None
 
     def reserve_bins(self, contig: int, length: int) -> None:
         """Have bins for the first `length` bp of a contig of the header, which is not known to be that long."""
-        assert self._counters
-        self._counters.reserve_bins(contig, length)
+        assert self._pass
+        self._pass.reserve_bins(contig, length)
 
     def take_records(self, records: NDArray[np.uint8]) -> None:
         """Count whole records, which are no part of a file; for these the header has to be known."""
-        assert self._counters
+        assert self._pass
         if len(records):
-            self._count_records(records.data, self._counters, 0)
+            self._count_records(records.data, self._pass, 0)
 
     def finish(self, offset: int) -> None:
         """Check that the file, of `offset` bytes, ends where a record does."""
-        if not self._counters:
+        if not self._pass:
             self._needed = 0
             self.take(bytearray(), offset)
-        if self._pending or not self._counters:
-            where = "a record" if self._counters else "the header"
+        if self._pending or not self._pass:
+            where = "a record" if self._pass else "the header"
             raise DamagedFile(self.path, offset, f"the file ends within {where}")
 
     def _take_header(self, data: Data) -> Data:
@@ -152,4 +150,4 @@ class Walker:
         for those, name, effect in others:
             if those and (problem := find_no_contig(those.contigs, header.contigs, name, effect)):
                 raise UserError(f"{self.path}: {problem}")
-        self._counters = Counters(self._wanted, header.contigs, self._in_order)
+        self._pass = OnePass(self._wanted, header.contigs, self._in_order)

@@ -1,5 +1,5 @@
-"""The compiled loop, for Python.
+"""The compiled loops, for Python.
 
-`build` compiles it, and `load` gives the result to Python; numba itself is imported only where nothing has been
-compiled yet. `counters` sets up the block of memory that the loop works on, and reads it.
+`build` compiles them, and `load` gives the result to Python; numba itself is imported only where nothing has been
+compiled yet. `decoder` makes batches of the records of a file, and `one_pass` gives them to all that counts.
 """

@@ -1,19 +1,18 @@
-"""The loop over the records of BAM, in which everything that is known of a sample is counted."""
+"""The loop over the records of BAM: they are decoded, judged and paired, and what one count is goes to a batch."""
 
 # mypy: ignore-errors
 
 from numba import njit
 
 from divvy_coverage.counting.compiled import layout as at
+from divvy_coverage.counting.compiled.batches import append
 from divvy_coverage.counting.compiled.constants import (
-    DUPLICATE,
     FIRST,
     FRAGMENTS,
     INSERTIONS,
     LARGEST_FRAGMENT,
     PAIRED,
     PAIRED_INSERTIONS,
-    PROPER_PAIR,
     READS,
     REVERSE,
     SECONDARY,
@@ -41,25 +40,17 @@ from divvy_coverage.counting.compiled.records import (
     read_byte,
     read_uint16,
 )
-from divvy_coverage.counting.compiled.spans import count_insertions, count_span, profile_start_sites
 
-# places among the totals
-ALIGNMENTS, UNMAPPED_ONES, DUPLICATES, PROPER_PAIRS, KEPT, KEPT_PROPER, PAIRED_ONES = map(
-    TOTALS.index, ("alignments", "unmapped", "duplicates", "proper_pairs", "kept", "kept_proper", "paired")
+KEPT_PROPER, PAIRS, OTHER_LENGTH, CONTRADICTORY = map(
+    TOTALS.index, ("kept_proper", "fragments", "excluded_length", "contradictory_lengths")
 )
 PURPOSES = at.KEPT | at.COMPARED
-PAIRS, OTHER_LENGTH, CONTRADICTORY = map(TOTALS.index, ("fragments", "excluded_length", "contradictory_lengths"))
 
 
 @njit(forceinline=True)
 def count_alignment(cells, flag, mapq, contig):
     """Count an alignment by kind, kept or not."""
-    totals = get(cells, at.AT_TOTALS)
-    add(totals, ALIGNMENTS, 1)
-    add(totals, UNMAPPED_ONES, flag & UNMAPPED != 0)
-    add(totals, DUPLICATES, flag & DUPLICATE != 0)
-    add(totals, PROPER_PAIRS, flag & PROPER_PAIR != 0)
-    add(totals, PAIRED_ONES, flag & PAIRED != 0)
+    add(get(cells, at.AT_FLAGS), flag & (at.FLAGS - 1), 1)
     if not flag & (UNMAPPED | SECONDARY | SUPPLEMENTARY) and contig >= 0:
         add(get(cells, at.AT_MAPQ), mapq, 1)
         add(get(cells, at.AT_ALIGNMENTS), contig, 1)
@@ -95,7 +86,7 @@ def count_read(cells, flag, contig, position, end):
             start = max(end - extend, 0)
         else:
             end = min(start + extend, max(get(get(cells, at.AT_LENGTHS), contig), start))
-    count_span(cells, contig, start, end)
+    append(cells, at.AT_UNITS, contig, start, end)
 
 
 @njit
@@ -110,10 +101,8 @@ def count_fragment(cells, contig, start, length, span):
         return
     if not get(cells, at.MIN_LENGTH) <= length <= get(cells, at.MAX_LENGTH):
         add(totals, OTHER_LENGTH, 1)
-    elif unit == FRAGMENTS:
-        count_span(cells, contig, start, start + length)
     else:
-        count_insertions(cells, contig, start, start + length)
+        append(cells, at.AT_UNITS, contig, start, start + length)
 
 
 @njit
@@ -163,42 +152,38 @@ def pair_up(cells, record, flag, purpose, contig, position, end):
 @njit(forceinline=True)
 def count_kept(cells, flag, contig, position, end):
     """Count a kept alignment by itself, as the units do that need no mate."""
-    totals = get(cells, at.AT_TOTALS)
-    add(totals, KEPT, 1)
-    add(totals, KEPT_PROPER, is_proper(flag))
-    unit = get(cells, at.UNIT)
-    first = get(cells, at.AT_TSS_FIRST)
-    has_start_sites = get(first, contig) < get(first, contig + 1)
-    if unit == INSERTIONS or has_start_sites:
+    add(get(cells, at.AT_TOTALS), KEPT_PROPER, is_proper(flag))
+    unit, with_insertions = get(cells, at.UNIT), get(cells, at.WITH_INSERTIONS)
+    if unit == INSERTIONS or with_insertions:
         site = find_insertion(cells, flag, contig, position, end)
-        if has_start_sites and site >= 0:
-            profile_start_sites(cells, contig, site)
-        if unit == INSERTIONS and site >= 0:
-            count_span(cells, contig, site, site + 1)
+        if site >= 0 and with_insertions:
+            append(cells, at.AT_INSERTIONS, contig, site, site + 1)
+        if site >= 0 and unit == INSERTIONS:
+            append(cells, at.AT_UNITS, contig, site, site + 1)
     if unit == READS:
         count_read(cells, flag, contig, position, end)
 
 
 @njit(forceinline=True)
-def is_short_of_room(cells, contig):
-    """Tell, with the reason in STATUS, whether there is no room for what an alignment may add."""
-    if get(cells, at.COPIES) == get(cells, at.COPIES_ROOM):
+def find_room(cells):
+    """Return how many alignments there is room for, whatever they are; if for none, STATUS says of what it is short."""
+    copies = get(cells, at.COPIES_ROOM) - get(cells, at.COPIES)
+    rows = get(cells, at.BATCH_ROOM) - max(get(cells, at.UNITS), get(cells, at.INSERTIONS))
+    if copies == 0:
         put(cells, at.STATUS, at.COPIES_FULL)
-        return True
-    if contig >= 0 and get(cells, at.BIN_SIZE) != 0 and get(get(cells, at.AT_BINS), contig) == 0:
-        put(cells, at.STATUS, at.NEW_CONTIG)
-        return True
-    return False
+    elif rows == 0:
+        put(cells, at.STATUS, at.BATCH_FULL)
+    return min(copies, rows)
 
 
 @njit
-def walk(data, size, cells):
-    """Count the whole records in the `size` bytes at `data`; return how many bytes they take.
+def decode(cells, data, size):
+    """Decode the whole records in the `size` bytes at `data`; return how many bytes they take.
 
     If the cell STATUS is not 0 then, it stopped at the record that follows those bytes: below 0 for what is wrong with
     it (PROBLEMS), else for want of room, or because the file is not in order.
     """
-    n_contigs, done = get(cells, at.CONTIGS), 0
+    n_contigs, done, room = get(cells, at.CONTIGS), 0, 0
     put(cells, at.STATUS, 0)
     while done + 4 <= size:
         record = data + done
@@ -217,8 +202,11 @@ def walk(data, size, cells):
         if contig >= 0 and not is_in_order(cells, contig, position) and get(cells, at.IN_ORDER):
             put(cells, at.STATUS, at.NOT_IN_ORDER)
             return done
-        if is_short_of_room(cells, contig):
-            return done
+        if room == 0:
+            room = find_room(cells)
+            if room == 0:
+                return done
+        room -= 1
         reason = find_reason(cells, flag, mapq, contig, position)
         purpose = at.KEPT * (reason < 0) | at.COMPARED * is_compared(flag, mapq, contig, position)
         if purpose:

@@ -1,0 +1,68 @@
+"""How many units overlap each region of a set, and which overlap any."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from divvy_coverage.arrays import Integers
+from divvy_coverage.counting.compiled import layout as at
+from divvy_coverage.counting.kernel.cells import Cells
+from divvy_coverage.counting.kernel.load import Run
+from divvy_coverage.intervals.overlaps import sum_over_ranks
+from divvy_coverage.intervals.regions import Regions
+
+
+class RegionCounts:
+    """Counts units over regions, on contigs that are numbered by their place in `contigs`.
+
+    With `in_pairs`, a unit is two spans, which count once in a region that both overlap.
+    """
+
+    def __init__(self, run: Run, regions: Regions, contigs: Sequence[str], in_pairs: bool = False) -> None:
+        self._run, self._regions = run, regions
+        self._loop = at.COUNT_PAIRS if in_pairs else at.COUNT_SPANS
+        numbers = {name: number for number, name in enumerate(contigs)}
+        contig = np.array([numbers.get(name, -1) for name in regions.contigs], np.int64)
+        order = np.lexsort((regions.ends, regions.starts, contig))
+        self._order = order[contig[order] >= 0]  # by contig and start
+        contig, starts, ends = contig[self._order], regions.starts[self._order], regions.ends[self._order]
+        self._first = np.searchsorted(contig, np.arange(len(contigs) + 1)).astype(np.int64)
+        offsets = contig << 32  # so that the ends on a contig are larger than all on the one before
+        arrays = {
+            at.AT_FIRST: self._first,
+            at.AT_STARTS: starts,
+            at.AT_ENDS: ends[np.lexsort((ends, contig))],
+            at.AT_PAIRED_ENDS: ends,
+            at.AT_REACH: np.maximum.accumulate(ends + offsets) - offsets,
+            at.AT_START_RANKS: np.zeros(len(starts) + len(contigs), np.int64),
+            at.AT_END_RANKS: np.zeros(len(starts) + len(contigs), np.int64),
+            at.AT_BOTH: np.zeros(len(starts), np.int64),
+        }
+        self._cells = Cells(at.REGION_SET_CELLS, {}, arrays)
+
+    @property
+    def in_regions(self) -> int:
+        """How many units overlap at least one region."""
+        return self._cells[at.IN_REGIONS]
+
+    def take(self, rows: int, number: int) -> None:
+        """Count the spans in the rows of a batch."""
+        self._run(self._loop, self._cells.address, rows, number)
+
+    def drop(self, rows: int, number: int) -> int:
+        """Drop the rows whose span overlaps a region, in place; return how many are left."""
+        return self._run(at.DROP, self._cells.address, rows, number)
+
+    def compute(self) -> Integers:
+        """Return the counts of the regions (int64, region order)."""
+        counts = np.zeros(len(self._regions), np.int64)
+        arrays = self._cells.arrays
+        for contig, (first, last) in enumerate(zip(self._first.tolist(), self._first[1:].tolist(), strict=False)):
+            if first < last:
+                here, rows = slice(first, last), self._order[first:last]
+                slots = slice(first + contig, last + contig + 1)
+                ranks = (arrays[cell][slots] for cell in (at.AT_START_RANKS, at.AT_END_RANKS))
+                of_rows = self._regions.starts[rows], self._regions.ends[rows]
+                counts[rows] = sum_over_ranks(*of_rows, arrays[at.AT_STARTS][here], arrays[at.AT_ENDS][here], *ranks)
+        counts[self._order] -= arrays[at.AT_BOTH]
+        return counts
