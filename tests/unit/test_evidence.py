@@ -93,6 +93,7 @@ def test_what_is_no_evidence_is_refused(tmp_path: Path) -> None:
     others = [{key: value for key, value in whole.items() if key != missing} for missing in whole.keys() - unused]
     others += [whole | {"tss_profile": [1, 2]}, whole | {"mapping_quality": {"256": 1}}, whole | {"region_sets": []}]
     others += [whole | {"fragment_lengths": {"x": 1}}, whole | {"region_sets": {"x": {}}}, [], None]
+    others += [whole | {"files": [{"kind": "alignments"}]}, whole | {"mapping_quality": {"9" * 30: 1}}]
     for text in ["", "{", *map(json.dumps, others)]:
         path.write_text(text)
         with pytest.raises(

@@ -21,7 +21,8 @@ from divvy_coverage.errors import UserError
 from divvy_coverage.files import replacing
 from divvy_coverage.intervals.regions import Regions
 
-FileRecord = dict[str, Any]  # of a file that was read: kind, path, bytes, fingerprint
+FileRecord = dict[str, Any]  # of a file that was read, by key
+FILE_KEYS = ("kind", "path", "bytes", "fingerprint")
 
 LARGEST_COUNT = np.iinfo(np.int32).max
 
@@ -98,9 +99,10 @@ def read_evidence(path: Path) -> Evidence:
     try:
         found = json.loads(path.read_bytes())
         sets = {name: RegionSetEvidence(**each) for name, each in found["region_sets"].items()}
+        files = [{key: file[key] for key in FILE_KEYS} for file in found["files"]]
         tally = Tally.from_json(found)
-        return Evidence(found["code"], found["files"], found["counting"], tally, found["in_peaks"], sets)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return Evidence(found["code"], files, found["counting"], tally, found["in_peaks"], sets)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise UserError(f"{path}: not the evidence of a sample: {reason}; remove it and run again") from error
 
