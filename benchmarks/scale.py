@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 from bench import HERE, NGS_TOOLKIT, OURS, Contender, measure
 
-from divvy_coverage.counting.compiled.constants import TOTALS
 from divvy_coverage.counting.evidence import checksum, read_evidence, write_evidence
 from divvy_coverage.files import replacing
 from divvy_coverage.intervals.regions import read_regions
@@ -239,8 +238,7 @@ def write_counts(folder: Path, number: int) -> None:
     counts = rng.negative_binomial(size, size / (size + mean)).astype(np.int32)
     total = int(counts.sum())
     np.save(sample / "regions.npy", counts)
-    for name, value in {"usable": 2 * total, "alignments": 3 * total}.items():
-        evidence.tally.totals[TOTALS.index(name)] = value
+    evidence.tally["usable"], evidence.tally["alignments"] = 2 * total, 3 * total
     found = replace(evidence.region_sets["regions"], in_regions=total, sum=total, counts_sha256=checksum(counts))
     write_evidence(replace(evidence, region_sets={"regions": found}), sample / "evidence.json")
 

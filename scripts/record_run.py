@@ -17,6 +17,7 @@ from typing import Any
 from divvy_coverage import __version__
 from divvy_coverage.command_line import run
 from divvy_coverage.files import compute_sha256, replacing
+from divvy_coverage.naming import name_region_set
 
 COMMAND = "DIVVY_COVERAGE_COMMAND"  # environment variable with the command line of the run
 SOFTWARE = (
@@ -40,7 +41,7 @@ def describe_run(
         "config": dict(config),
         "counting": dict(counting),
         "samples_sha256": compute_sha256(samples),
-        "region_sets": {path.name.removesuffix(".bed"): compute_sha256(path) for path in regions},
+        "region_sets": {name_region_set(path): compute_sha256(path) for path in regions},
         "software": {"python": platform.python_version(), **find_versions(SOFTWARE)},
     }
 

@@ -209,7 +209,6 @@ def write_cohort(folder: Path, counts: np.ndarray, names: Sequence[str] = (), co
 
     Regions are of 100, 110, 120 … bp; `counted` is what is usable of each sample in all (twice its counts).
     """
-    from divvy_coverage.counting.compiled.constants import TOTALS
     from divvy_coverage.counting.definition import Counting
     from divvy_coverage.counting.evidence import Evidence, RegionSetEvidence, checksum, write_counts, write_evidence
     from divvy_coverage.counting.tally import Tally
@@ -225,8 +224,8 @@ def write_cohort(folder: Path, counts: np.ndarray, names: Sequence[str] = (), co
         column_counts = np.ascontiguousarray(counts[:, column], np.int64)
         total = int(column_counts.sum())
         tally = Tally()
-        tally.totals[TOTALS.index("usable")] = counted[column] if len(counted) else 2 * total
-        tally.totals[TOTALS.index("alignments")] = 3 * total
+        tally["usable"] = counted[column] if len(counted) else 2 * total
+        tally["alignments"] = 3 * total
         region_set = RegionSetEvidence(len(counts), cohort.regions.sha256(), total, total, checksum(column_counts))
         evidence = Evidence("code", [], Counting("reads").describe(), tally, None, {"r": region_set})
         write_counts(column_counts, coverage / name / "r.npy", cohort.regions)

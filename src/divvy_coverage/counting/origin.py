@@ -1,6 +1,6 @@
 """What the evidence of a sample was made from: it is part of it, and compared with what is wanted now."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from divvy_coverage.errors import UserError
 from divvy_coverage.installation import compute_digest
 from divvy_coverage.intervals.regions import Regions
 
-CODE = ("scripts/measure_coverage", "intervals", "alignments", "counting")  # what both files depend on
+CODE = ("scripts/measure_coverage", "intervals", "alignments", "counting")  # what evidence depends on
 
 
 def describe_files(
@@ -45,18 +45,3 @@ def compute_code_digest() -> str:
 def describe_counting(counting: Counting, blacklist: Regions | None, with_profile: bool) -> dict[str, Any]:
     """Return what is counted, outside of which regions, and for which profile, as JSON has it."""
     return counting.describe(with_profile) | {"blacklist": blacklist and blacklist.sha256()}
-
-
-def describe_origin(code: str, counting: Mapping[str, Any], files: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return what evidence depends on besides the region sets: where two are equal, so is the evidence.
-
-    Parameters
-    ----------
-    code
-        Digest of the code that counted.
-    counting
-        What is counted, as `describe_counting` returns it.
-    files
-        Kind and fingerprint of each file that is read.
-    """
-    return {"code": code, "counting": dict(counting), "files": [tuple(file) for file in files]}

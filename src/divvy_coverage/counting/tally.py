@@ -72,6 +72,9 @@ class Tally:
     def __getitem__(self, name: str) -> int:
         return int(self.totals[TOTALS.index(name)])
 
+    def __setitem__(self, name: str, number: int) -> None:
+        self.totals[TOTALS.index(name)] = number
+
     def describe(self) -> dict[str, Any]:
         """Return all of it as JSON has it; histograms are without their zeros."""
         return {

@@ -21,6 +21,19 @@ class Misfit(NamedTuple):
     warning: str
 
 
+def sort_by_contig(names: Sequence[str], contigs: Sequence[str], *keys: Integers) -> tuple[Integers, Integers]:
+    """Return the order of n things by contig and then by keys (n each), and where each contig begins in it.
+
+    Contigs are numbered by their place in `contigs`: the things on number c are order[first[c]] to order[first[c + 1]],
+    and those on others are left out (int64, at most n and len(contigs) + 1).
+    """
+    numbers = {name: number for number, name in enumerate(contigs)}
+    contig = np.array([numbers.get(name, -1) for name in names], np.int64)
+    order = np.lexsort((*reversed(keys), contig))
+    order = order[contig[order] >= 0]
+    return order, np.searchsorted(contig[order], np.arange(len(contigs) + 1)).astype(np.int64)
+
+
 def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, absent_contigs: str) -> str:
     """Check that regions fit the genome of an alignment file.
 

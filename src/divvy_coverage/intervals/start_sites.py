@@ -9,6 +9,7 @@ import numpy as np
 from divvy_coverage.arrays import Integers
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.bed import parse_interval, parse_lines, split_fields
+from divvy_coverage.intervals.contigs import sort_by_contig
 from divvy_coverage.intervals.one_based import read_bed
 
 STRANDS = {"+": 1, "-": -1}
@@ -37,11 +38,7 @@ class StartSites:
 
         Contigs are numbered by their place in `contigs`; sites on others are dropped.
         """
-        numbers = {name: number for number, name in enumerate(contigs)}
-        contig = np.array([numbers.get(name, -1) for name in self.contigs], np.int64)
-        order = np.lexsort((self.positions, contig))
-        order = order[contig[order] >= 0]
-        first = np.searchsorted(contig[order], np.arange(len(contigs) + 1)).astype(np.int64)
+        order, first = sort_by_contig(self.contigs, contigs, self.positions)
         return first, self.positions[order], self.strands[order]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from divvy_coverage import results
 from divvy_coverage.arrays import Counts
 from divvy_coverage.counting.evidence import RegionSetEvidence, find_damage, read_counts, read_evidence
 from divvy_coverage.errors import UserError, listing
@@ -91,11 +92,11 @@ class Cohort:
         return findings
 
     def _find_counts(self, sample: str) -> Path:
-        return self.folder / sample / f"{self.region_set}.npy"
+        return self.folder / results.COUNTS_THERE.format(sample=sample, region_set=self.region_set)
 
     def _read_findings(self, sample: str, mitochondrial_contigs: Collection[str] | None) -> Findings:
         """Return what of a sample's evidence is to be kept: the histograms of thousands would fill the memory."""
-        path = self.folder / sample / "evidence.json"
+        path = self.folder / results.EVIDENCE_THERE.format(sample=sample)
         evidence = read_evidence(path)
         if self.region_set not in evidence.region_sets:
             found = ", ".join(evidence.region_sets) or "none"

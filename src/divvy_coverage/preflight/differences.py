@@ -10,7 +10,7 @@ from typing import Any
 
 from divvy_coverage import results
 from divvy_coverage.counting.evidence import FileRecord, read_evidence
-from divvy_coverage.counting.origin import compute_code_digest, describe_files, describe_origin
+from divvy_coverage.counting.origin import compute_code_digest, describe_files
 from divvy_coverage.errors import UserError
 from divvy_coverage.files import compute_sha256
 from divvy_coverage.preflight.folders import Folders
@@ -20,7 +20,9 @@ from divvy_coverage.preflight.sample_files import AlignedSample
 OWN_FILES = (results.SAMPLES, results.COUNTING, results.WARNINGS)
 OF_REGION_SETS = (results.REGIONS, results.SUPPORT)
 
-Origin = tuple[Mapping[str, Any], Mapping[str, str]]  # as `describe_origin` returns it; SHA-256 of region sets by name
+KindAndFingerprint = tuple[str, str]  # of a file
+# of the code, what was counted, files, and SHA-256 of region sets by name
+Origin = tuple[str, Mapping[str, Any], list[KindAndFingerprint], Mapping[str, str]]
 
 
 def find_differences(
@@ -68,30 +70,25 @@ def _find_other_evidence(
     region_sets = {name: compute_sha256(bed) for name, bed in beds.items()}
     for sample, name, own, origin in zip(samples, names, peaks, found, strict=True):
         files = [*(("alignments", header.fingerprint) for header in sample.headers), *own, *shared]
-        wanted = describe_origin(code, counting, files)
-        if not _is_wanted(origin, wanted, region_sets) and (folders.results / name).exists():
+        same = origin is not None and origin[:3] == (code, counting, files) and region_sets.items() <= origin[3].items()
+        if not same and (folders.results / name).exists():
             yield name
 
 
-def _is_wanted(origin: Origin | None, wanted: Mapping[str, Any], region_sets: Mapping[str, str]) -> bool:
-    """Tell whether evidence has that origin, and all of these region sets."""
-    return origin is not None and origin[0] == wanted and region_sets.items() <= origin[1].items()
-
-
 def _read_origin(path: Path) -> Origin | None:
-    """Return what evidence says that it was made from, and its region sets; None if it is none."""
+    """Return what evidence says that it was made from; None if it is none."""
     try:
         evidence = read_evidence(path)
     except UserError:
         return None
-    origin = describe_origin(evidence.code, evidence.counting, _list_files(evidence.files))
-    return origin, {name: each.sha256 for name, each in evidence.region_sets.items()}
+    region_sets = {name: each.sha256 for name, each in evidence.region_sets.items()}
+    return evidence.code, evidence.counting, _list_files(evidence.files), region_sets
 
 
-def _list_peaks(aligned: AlignedSample) -> list[tuple[str, str]]:
+def _list_peaks(aligned: AlignedSample) -> list[KindAndFingerprint]:
     """Return kind and fingerprint of a sample's peak files."""
     return _list_files(describe_files([], [Path(path) for path in aligned.sample.peaks or ()]))
 
 
-def _list_files(records: Iterable[FileRecord]) -> list[tuple[str, str]]:
+def _list_files(records: Iterable[FileRecord]) -> list[KindAndFingerprint]:
     return [(record["kind"], record["fingerprint"]) for record in records]

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from divvy_coverage.arrays import Integers, add_padded
+from divvy_coverage.quality.fractions import divide
 
 
 def sum_copies(copies: Mapping[str, Integers], mitochondrial_contigs: Collection[str]) -> Integers:
@@ -27,4 +28,4 @@ def compute_complexity(copies: Integers | None) -> dict[str, float | None]:
     once, twice = copies[1:3].tolist()
     every, distinct = int(np.dot(copies, np.arange(len(copies)))), int(copies.sum())
     pairs = {"nrf": (distinct, every), "pbc1": (once, distinct), "pbc2": (once, twice)}
-    return {name: above / below if below else None for name, (above, below) in pairs.items()}
+    return {name: divide(above, below) for name, (above, below) in pairs.items()}

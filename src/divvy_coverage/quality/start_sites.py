@@ -4,6 +4,7 @@ import numpy as np
 
 from divvy_coverage.arrays import Integers
 from divvy_coverage.counting.compiled.constants import TSS_FLANK
+from divvy_coverage.quality.fractions import divide
 
 EDGE = 100  # bp at both ends of the profile around start sites that are taken for the background
 CENTER = 50  # bp on both sides of a start site that are taken for the signal
@@ -17,8 +18,7 @@ def compute_enrichment(profile: Integers | None) -> float | None:
     if profile is None:
         return None
     center = profile[TSS_FLANK - CENTER : TSS_FLANK + CENTER + 1].mean()
-    background = compute_background(profile)
-    return float(center / background) if background else None
+    return divide(float(center), compute_background(profile))
 
 
 def compute_background(profile: Integers) -> float:

@@ -9,6 +9,7 @@ from divvy_coverage.counting.compiled.constants import REASONS
 from divvy_coverage.counting.definition import MITOCHONDRIA
 from divvy_coverage.counting.tally import Tally
 from divvy_coverage.quality.complexity import compute_complexity, sum_copies
+from divvy_coverage.quality.fractions import divide
 from divvy_coverage.quality.start_sites import compute_enrichment
 
 Statistics = dict[str, int | float | None]  # by column
@@ -79,13 +80,7 @@ def find_median(histogram: Integers) -> int | None:
     return int(np.searchsorted(np.cumsum(histogram), (total + 1) // 2)) if total else None
 
 
-def divide(above: int | None, below: int) -> float | None:
-    """Return a fraction; None if it cannot be known."""
-    return above / below if above is not None and below else None
-
-
 def _compute_fraction(tally: Tally, contigs: Collection[str]) -> float | None:
     """Return the fraction of the primary alignments on some contigs; None if no header has any of these."""
-    primary = sum(tally.contigs.values())
     here = [tally.contigs[contig] for contig in contigs if contig in tally.contigs]
-    return sum(here) / primary if here and primary else None
+    return divide(sum(here) if here else None, sum(tally.contigs.values()))

@@ -20,7 +20,7 @@ from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.kernel.cells import Cells
 from divvy_coverage.counting.kernel.duplication import Duplication
 from divvy_coverage.counting.kernel.load import Run
-from divvy_coverage.counting.tally import Tally
+from divvy_coverage.counting.tally import QUALITIES, Tally
 from divvy_coverage.errors import UserError
 
 FIRST_SLOTS, MOST_SLOTS = 1 << 10, 1 << 25  # of the table of mates, of 64 bytes each; few stay in the cache
@@ -62,7 +62,7 @@ class Decoder:
             at.AT_TOTALS: len(TOTALS),
             at.AT_FLAGS: at.FLAGS,
             at.AT_REASONS: len(REASONS),
-            at.AT_MAPQ: 256,
+            at.AT_MAPQ: QUALITIES,
             at.AT_FRAGMENT_LENGTHS: LARGEST_FRAGMENT + 1,
             at.AT_ALIGNMENTS: len(lengths),
             at.AT_UNITS: BATCH * at.ROW,
@@ -137,13 +137,13 @@ class Decoder:
         cells = (at.AT_TOTALS, at.AT_FLAGS, at.AT_REASONS, at.AT_MAPQ, at.AT_FRAGMENT_LENGTHS, at.AT_ALIGNMENTS)
         totals, flags, reasons, mapq, lengths, alignments = (self._cells.arrays[cell] for cell in cells)
         numbers = np.arange(at.FLAGS)
-        known = {name: flags[numbers & flag != 0].sum() for name, flag in FLAG_TOTALS.items()}
-        known |= {"alignments": flags.sum(), "kept": flags.sum() - reasons.sum()}
-        for name, number in known.items():
-            totals[TOTALS.index(name)] = number
         contigs = dict(zip(self._contigs, alignments.tolist(), strict=True))
         copies = self._duplication.finish(self._cells[at.COPIES], self._contigs)
-        return Tally(totals, reasons, mapq, lengths, contigs=contigs, copies=copies)
+        tally = Tally(totals, reasons, mapq, lengths, contigs=contigs, copies=copies)
+        tally["alignments"], tally["kept"] = flags.sum(), flags.sum() - reasons.sum()
+        for name, flag in FLAG_TOTALS.items():
+            tally[name] = flags[numbers & flag != 0].sum()
+        return tally
 
 
 def place_mates(waiting: Integers, slots: int) -> Integers:

@@ -6,15 +6,12 @@ from typing import Protocol
 import numpy as np
 
 from divvy_coverage.counting.compiled import layout as at
-from divvy_coverage.counting.compiled.constants import TOTALS
 from divvy_coverage.counting.kernel.binning import Binning
 from divvy_coverage.counting.kernel.decoder import Decoder
 from divvy_coverage.counting.kernel.load import get_run
 from divvy_coverage.counting.kernel.profile import Profile
 from divvy_coverage.counting.kernel.region_counts import RegionCounts
 from divvy_coverage.counting.passes import Counted, Wanted
-
-USABLE, BLACKLISTED = TOTALS.index("usable"), TOTALS.index("blacklisted")
 
 
 class Sink(Protocol):
@@ -75,7 +72,7 @@ class OnePass:
         """Return what was counted."""
         self._count_batches()
         tally = self._decoder.get_tally()
-        tally.totals[[USABLE, BLACKLISTED]] = self._usable, self._blacklisted
+        tally["usable"], tally["blacklisted"] = self._usable, self._blacklisted
         tally.tss_profile = self._profile.compute() if self._profile else None
         return Counted(
             [regions.compute() for regions in self._sets],

@@ -8,6 +8,7 @@ from divvy_coverage.arrays import Integers
 from divvy_coverage.counting.compiled import layout as at
 from divvy_coverage.counting.kernel.cells import Cells
 from divvy_coverage.counting.kernel.load import Run
+from divvy_coverage.intervals.contigs import sort_by_contig
 from divvy_coverage.intervals.overlaps import sum_over_ranks
 from divvy_coverage.intervals.regions import Regions
 
@@ -21,12 +22,9 @@ class RegionCounts:
     def __init__(self, run: Run, regions: Regions, contigs: Sequence[str], in_pairs: bool = False) -> None:
         self._run, self._regions = run, regions
         self._loop = at.COUNT_PAIRS if in_pairs else at.COUNT_SPANS
-        numbers = {name: number for number, name in enumerate(contigs)}
-        contig = np.array([numbers.get(name, -1) for name in regions.contigs], np.int64)
-        order = np.lexsort((regions.ends, regions.starts, contig))
-        self._order = order[contig[order] >= 0]  # by contig and start
-        contig, starts, ends = contig[self._order], regions.starts[self._order], regions.ends[self._order]
-        self._first = np.searchsorted(contig, np.arange(len(contigs) + 1)).astype(np.int64)
+        self._order, self._first = sort_by_contig(regions.contigs, contigs, regions.starts, regions.ends)
+        starts, ends = regions.starts[self._order], regions.ends[self._order]
+        contig = np.repeat(np.arange(len(contigs)), np.diff(self._first))
         offsets = contig << 32  # so that the ends on a contig are larger than all on the one before
         arrays = {
             at.AT_FIRST: self._first,
