@@ -2,7 +2,7 @@
 
 import gzip
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from divvy_coverage.alignments.bam_header import read_bam_header
 from divvy_coverage.alignments.bgzf import END, read_blocks
+from divvy_coverage.alignments.htslib import CRAM_END_SIZE
 from divvy_coverage.counting.compiled.constants import UNITS
 from divvy_coverage.counting.count import count_alignments, count_sample
 from divvy_coverage.counting.definition import Counting
@@ -29,6 +30,7 @@ FIELD_SETS = [fields for number in (1, 2, 3) for fields in combinations(FIELDS, 
 SIZES = (1500, 5000, 60_000)  # bytes of content in a block
 
 Damage = tuple[str, bytes]
+Check = Callable[..., None]
 
 
 def write_pairs(path: Path, number: int = 300) -> None:
@@ -88,12 +90,12 @@ def damage_bytes(content: bytes, random: np.random.Generator, number: int) -> It
         yield f"bytes {places}", bytes(damaged)
 
 
-def truncate(content: bytes, random: np.random.Generator, number: int) -> Iterator[Damage]:
+def truncate(content: bytes, random: np.random.Generator, number: int, end: bytes = END) -> Iterator[Damage]:
     """Yield the file cut off, as it is and, if that is within a block, with the block that ends a sound file."""
     for size in random.integers(0, len(content), number).tolist():
         yield f"the first {size} bytes", content[:size]
-        if content[size : size + 4] != END[:4]:
-            yield f"the first {size} bytes and an end", content[:size] + END
+        if content[size : size + 4] != end[:4]:
+            yield f"the first {size} bytes and an end", content[:size] + end
 
 
 def gunzip(path: Path) -> bytes:
@@ -186,6 +188,37 @@ def test_damage_of_a_real_file_is_an_error_or_harmless(tmp_path: Path, data: Pat
         found.append(count())
         assert found[-1] in (None, intact), label
     assert found.count(None) > 450
+
+
+def write_as(path: Path, kind: str) -> bytes:
+    """Write pairs as CRAM or SAM, and return the file's content."""
+    write_pairs(path)
+    options = ["-C", "--output-fmt-option", "no_ref=1"] if kind == "cram" else ["-h"]
+    pysam.view(*options, "-o", str(path.with_suffix(f".{kind}")), str(path), catch_stdout=False)
+    return path.with_suffix(f".{kind}").read_bytes()
+
+
+def check_cram(folder: Path, seed: int, number: int) -> None:
+    """Count a CRAM file with changed bytes, and cut off, with and without the container that ends a sound file."""
+    content, random = write_as(folder / "x.bam", "cram"), np.random.default_rng(seed)
+    cut = truncate(content, random, number, content[-CRAM_END_SIZE:])
+    refused, alike = check(folder / "x.cram", "fragments", [*damage_bytes(content, random, number), *cut])
+    assert refused > 2 * number
+    assert alike < number / 10
+
+
+def check_sam(folder: Path, seed: int, number: int) -> None:
+    """Count a SAM file that ends within a line, as it is and with an end of that line."""
+    content, random = write_as(folder / "x.bam", "sam"), np.random.default_rng(seed)
+    sizes = random.integers(1, len(content), number).tolist()
+    starts = [content[:size] for size in sizes if b"\n" not in content[size - 1 : size + 1]]
+    cut = [(f"the first {len(start)} bytes and {end!r}", start + end) for start in starts for end in (b"", b"\n")]
+    assert check(folder / "x.sam", "fragments", cut) == (len(cut), 0)
+
+
+@pytest.mark.parametrize("check_kind", [check_cram, check_sam])
+def test_a_damaged_cram_or_sam_file_never_gives_another_number(tmp_path: Path, check_kind: Check) -> None:
+    check_kind(tmp_path, seed=1, number=15)
 
 
 def hide(block: bytes) -> bytes:

@@ -1,17 +1,14 @@
-"""CRAM and SAM files through pysam: opening them, their contigs, and whether they are whole."""
+"""CRAM and SAM files: their contigs and first alignments, and whether they are whole."""
 
 import gzip
 import os
-import subprocess
-import sys
-import tempfile
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import pysam
 
@@ -24,89 +21,32 @@ GZIP = b"\x1f\x8b"
 READ_SIZE = 1 << 20
 CRAM_END, CRAM_END_SIZE = b"\xff\xff\xff\xff\x0f\xe0EOF", 38  # in the container that ends a file (CRAM, 9)
 # what is read of a CRAM file: QNAME to TLEN, but no sequences, which alone need the reference genome
-CRAM_FIELDS = [b"required_fields=0x1ff"]
-
-
-@contextmanager
-def open_alignments(path: Path, reference: Path | None = None) -> Iterator[pysam.AlignmentFile]:
-    """Open a file, and make UserErrors of what pysam raises while it is read.
-
-    Parameters
-    ----------
-    path
-        CRAM or SAM; of CRAM, sequences, qualities and tags are not read.
-    reference
-        The reference genome (FASTA), for CRAM files that do not carry their own.
-    """
-    options = {"reference_filename": reference and str(reference), "format_options": CRAM_FIELDS}
-    try:
-        with _SILENCE, pysam.AlignmentFile(str(path), check_sq=False, **options) as file:
-            yield file
-    except (OSError, ValueError) as error:  # pysam's ways to say that a file is truncated or damaged
-        found = "a damaged header" if "valid header" in str(error) else error
-        raise UserError(f"{path}: expected BAM, CRAM or SAM, found: {found}; copy or make it again") from error
-
-
-def get_contigs(file: pysam.AlignmentFile) -> dict[str, int]:
-    """Return the contigs of an open file with their lengths (bp), in header order."""
-    return dict(zip(file.references, file.lengths, strict=True))
+CRAM_FIELDS = "required_fields=0x1ff"
 
 
 def read_start(path: Path, number: int) -> tuple[dict[str, int], list[tuple[int, int, int, int, int]]]:
-    """Return the contigs of a file with their lengths (bp), in header order, and the first alignments.
+    """Return the contigs of a CRAM or SAM file with their lengths (bp), in header order, and the first alignments.
 
     Of these: number of the contig, flag, contig and position (0-based) of the mate, and length of the template (bp).
 
     What is wrong with these is seen when they are counted. Raises UserError for a damaged header.
     """
-    with open_alignments(path) as file:
-        contigs, alignments = get_contigs(file), []
-        with suppress(OSError, ValueError):
-            alignments = [
-                (read.reference_id, read.flag, read.next_reference_id, read.next_reference_start, read.template_length)
-                for read in islice(file.fetch(until_eof=True), number)
-            ]
-        return contigs, alignments
+    options = {"check_sq": False, "format_options": [CRAM_FIELDS.encode()]}
+    try:
+        with _SILENCE, path.open("rb") as opened, pysam.AlignmentFile(opened, **options) as file:
+            contigs = dict(zip(file.references, file.lengths, strict=True))
+            return contigs, list(islice(_list_alignments(file), number))
+    except (OSError, ValueError) as error:  # pysam's ways to say that a file is truncated or damaged
+        found = "a damaged header" if "valid header" in str(error) else error
+        raise UserError(f"{path}: expected BAM, CRAM or SAM, found: {found}; copy or make it again") from error
 
 
-@contextmanager
-def read_as_bam(path: Path, reference: Path | None = None) -> Iterator[BinaryIO]:
-    """Give a CRAM or SAM file as BAM, which another process makes of it, uncompressed.
-
-    Parameters
-    ----------
-    path
-        CRAM or SAM.
-    reference
-        The reference genome (FASTA), for CRAM files that do not carry their own.
-
-    Raises
-    ------
-    UserError
-        For a file that is truncated or damaged, with what the other process says of it.
-    """
-    words = [str(path), *([] if reference is None else [str(reference)])]
-    library = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "divvy_coverage.alignments.write_as_bam", *words]
-    env = os.environ | {"PYTHONPATH": library}
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=env)
-        assert process.stdout
-        broken = False
-        try:
-            yield cast(BinaryIO, process.stdout)
-        except bgzf.DamagedFile:  # it ends too early: the other process says why
-            broken = True
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            process.stdout.close()
-            status = process.wait()
-        said.seek(0)
-        message = said.read().decode(errors="replace").strip()
-        if status or broken:
-            raise UserError(message.removeprefix("error: ") or f"{path}: reading it ended with exit status {status}")
+def _list_alignments(file: pysam.AlignmentFile) -> Iterator[tuple[int, int, int, int, int]]:
+    """Yield alignments up to the first that cannot be read."""
+    with suppress(OSError, ValueError):
+        for read in file.fetch(until_eof=True):
+            mate = read.next_reference_id, read.next_reference_start
+            yield read.reference_id, read.flag, *mate, read.template_length
 
 
 def check_cram_end(file: BinaryIO, path: Path) -> None:

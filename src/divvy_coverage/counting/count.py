@@ -184,8 +184,8 @@ def _count_file(
         return count_text(path, kind, wanted, progress, warn)
     if kind == "bam":
         return count_bam(path, cast(Open, partial(path.open, "rb")), wanted, threads, progress, warn)
-    from divvy_coverage.alignments.htslib import read_as_bam  # only what is not BAM needs pysam
+    from divvy_coverage.alignments.samtools import read_as_bam  # only what is not BAM needs pysam
 
-    counted = count_bam(path, partial(read_as_bam, path, reference), wanted, threads, show_nothing, warn)
+    counted = count_bam(path, partial(read_as_bam, path, reference), wanted, 1, show_nothing, warn)
     progress(path.stat().st_size)
     return counted
