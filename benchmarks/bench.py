@@ -58,6 +58,7 @@ def contenders() -> list[Contender]:
         "featureCounts -p --countReadPairs -B -P -d 0 -D 2000 -F SAF -a regions.saf -O -Q 30 --primary --ignoreDup"
     )
     nothing: Counts = lambda folder: None  # noqa: E731
+    two = f"{OURS} --bam tiny.bam --out 5.npy --stats 5.json --regions"
     more_sets = f"{SAMPLE} regions.2.bed regions.3.bed --out 4.npy 4.2.npy 4.3.npy --stats 4.json"
     return [
         Contender("inflate (C, libdeflate, CRC)", "./inflate reads.bam", nothing, "./inflate"),
@@ -69,6 +70,9 @@ def contenders() -> list[Contender]:
             f"{more_sets} --peaks peaks.bed --tss tss.bed --bins 4.arrow",
             nothing,
         ),
+        Contender("measure_coverage.py, two reads, one region", f"{two} one.bed", nothing),
+        Contender("measure_coverage.py, two reads, 300,000 regions as jobs have them", f"{two} many.npz", nothing),
+        Contender("measure_coverage.py, two reads, 300,000 regions as BED", f"{two} many.bed", nothing),
         Contender("samtools view -c (a total only)", "samtools view -c -F 0x904 reads.bam", nothing, "samtools"),
         Contender(
             "featureCounts -T1, reads", f"{reads} -T 1 -o f1.txt reads.bam", column("f1.txt", 6, 2), "featureCounts"

@@ -17,6 +17,7 @@ import pysam
 
 from divvy_coverage.alignments.bgzf import END
 from divvy_coverage.files import replacing
+from divvy_coverage.intervals.regions import read_regions
 
 CONTIGS = {f"chr{i}": length for i, length in enumerate((249, 242, 198, 190, 182, 171, 159, 145, 138, 134), start=1)}
 LENGTHS = np.array(list(CONTIGS.values())) * 1_000_000
@@ -116,6 +117,15 @@ def header() -> bytes:
     )
 
 
+def write_bam(path: Path, fields: dict[str, np.ndarray], rng: np.random.Generator) -> None:
+    """Write alignments."""
+    with path.open("wb") as file:
+        file.write(block(header()))
+        for content in records(fields, rng):
+            file.write(block(content))
+        file.write(END)
+
+
 def write_bed(path: Path, where: tuple[np.ndarray, np.ndarray, np.ndarray], more: str) -> None:
     """Write regions with more columns."""
     names = list(CONTIGS)
@@ -141,15 +151,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ("regions.2.bed", "regions.3.bed", "peaks.bed"):
         write_bed(args.out / name, regions(args.regions, others), "")
     write_bed(args.out / "tss.bed", regions(25_000, others), "\tgene\t0\t+")
+    write_bed(args.out / "one.bed", regions(1, others), "")
+    write_bed(args.out / "many.bed", regions(300_000, others), "")
+    (args.out / "many.npz").write_bytes(read_regions(args.out / "many.bed").npz())
+    write_bam(args.out / "tiny.bam", alignments(2, where, others), others)
     saf = "".join(f"r{i}\t{c}\t{s + 1}\t{e}\t+\n" for i, (c, s, e) in enumerate(rows))
     (args.out / "regions.saf").write_text("GeneID\tChr\tStart\tEnd\tStrand\n" + saf)
     (args.out / "genome.txt").write_text("".join(f"{n}\t{length}\n" for n, length in zip(names, LENGTHS, strict=True)))
     with replacing(args.out / "reads.bam") as temporary:
-        with temporary.open("wb") as file:
-            file.write(block(header()))
-            for content in records(alignments(args.reads, where, rng), rng):
-                file.write(block(content))
-            file.write(END)
+        write_bam(temporary, alignments(args.reads, where, rng), rng)
         pysam.index(str(temporary), str(args.out / "reads.bam.bai"))
 
 

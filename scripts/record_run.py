@@ -17,6 +17,7 @@ from typing import Any
 from divvy_coverage import __version__
 from divvy_coverage.command_line import run
 from divvy_coverage.files import compute_sha256, replacing
+from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.naming import name_region_set
 
 COMMAND = "DIVVY_COVERAGE_COMMAND"  # environment variable with the command line of the run
@@ -41,7 +42,7 @@ def describe_run(
         "config": dict(config),
         "counting": dict(counting),
         "samples_sha256": compute_sha256(samples),
-        "region_sets": {name_region_set(path): compute_sha256(path) for path in regions},
+        "region_sets": {name_region_set(path): read_regions(path).sha256() for path in regions},
         "software": {"python": platform.python_version(), **find_versions(SOFTWARE)},
     }
 
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--config", type=json.loads, required=True, help="the configuration with all its keys (JSON)")
     add("--counting", type=Path, help="what was counted, with the defaults of the assay (.json)")
     add("--samples", type=Path, required=True, help="sample table")
-    add("--regions", type=Path, nargs="+", required=True, help="region sets, <name>.bed")
+    add("--regions", type=Path, nargs="+", required=True, help="region sets, each in a file of its name")
     add("--command", default=os.environ.get(COMMAND, ""), help=f"command line of the run (default: ${COMMAND})")
     add("--out", type=Path, required=True, help="record to write (.json)")
     args = parser.parse_args(argv)

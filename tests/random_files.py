@@ -36,7 +36,7 @@ from helpers import bgzf
 
 CONTIGS = {"chr1": 400, "chr2": 300, "chrM": 120, "chrEmpty": 100, "chr3": 2**31 - 2}
 CIGARS = ["1M", "10M", "30M", "5S5M", "3M2D3M", "4M100N4M", "2M5I2M", "3=1X", "10S", "5H9M", "*", "3I", "20P5M", "7N"]
-SITES = StartSites(["chr1", "chr1", "chr2", "chr9"], np.array([10, 70, 0, 5]), np.array([1, -1, -1, 1]))
+SITES = StartSites.from_names(["chr1", "chr1", "chr2", "chr9"], [10, 70, 0, 5], [1, -1, -1, 1])
 Record = dict[str, object]
 
 
@@ -164,7 +164,7 @@ def make_counting(chance: random.Random) -> Counting:
 
 def to_regions(rows: list[oracle.Row]) -> Regions:
     contigs, starts, ends = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
-    return Regions(contigs, np.array(starts, np.int64), np.array(ends, np.int64))
+    return Regions.from_names(contigs, np.array(starts, np.int64), np.array(ends, np.int64))
 
 
 def write_random(chance: random.Random, path: Path) -> None:
@@ -247,7 +247,7 @@ def find_wrong_statistics(tally: Tally, path: Path, counting: Counting, around: 
         if found[name] != expected:
             return f"{name}: {found[name]} instead of {expected}"
     profile = {i - TSS_FLANK: n for i, n in enumerate(described["tss_profile"] or ()) if n}
-    sites = (around.contigs, around.positions.tolist(), around.strands.tolist())
+    sites = ([around.contigs[code] for code in around.codes], around.positions.tolist(), around.strands.tolist())
     return "" if profile == oracle.tss_profile(path, counting, *sites) else "another profile around start sites"
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]  # coordinates (bp) and numbers of things
+Coordinates = NDArray[np.int32]  # coordinates (bp) of regions and start sites
+Codes = NDArray[np.int32]  # places of contigs in a list of names
 Counts = NDArray[np.int32]  # counts of a sample, one per region
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]

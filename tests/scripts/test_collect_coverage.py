@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from divvy_coverage.intervals.regions import read_regions
 from helpers import READS_OPTIONS, refuse, script, succeed, write_bam
 
 SAMPLES = ["zeta", "alpha", "1e5", "007"]
@@ -99,7 +100,7 @@ def test_the_metadata_tell_what_the_values_were_made_of(counted: Path) -> None:
     assert found["samples_sha256"] == hashlib.sha256((counted / "s.tsv").read_bytes()).hexdigest()
     assert found["software"]["numpy"] == np.__version__
     assert found["matrix"]["normalization"] == "cpm"
-    assert found["matrix"]["regions_sha256"] == hashlib.sha256(BED.encode()).hexdigest()
+    assert found["matrix"]["regions_sha256"] == read_regions(counted / "r.bed").sha256()
 
 
 @pytest.mark.parametrize("suffix", [".csv.gz", ".parquet", ".h5ad", ".mtx.gz"])

@@ -119,7 +119,7 @@ def test_what_is_not_known_is_shown_as_nothing(tmp_path: Path) -> None:
 
 def test_a_record_has_what_was_counted(tmp_path: Path) -> None:
     (tmp_path / "s.tsv").write_text("sample_name\n")
-    (tmp_path / "r.bed").touch()
+    (tmp_path / "r.bed").write_text("chr1\t5\t10\n")
     (tmp_path / "counting.json").write_text('{"unit": "fragments", "min_mapq": 30}')
     options = ["--config", '{"assay": "atac"}', "--samples", "s.tsv", "--regions", "r.bed", "--out", "record.json"]
     succeed(script("record_run.py", *options, "--counting", "counting.json", folder=tmp_path))

@@ -14,7 +14,7 @@ from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.regions import Regions, read_regions
 from libraries import ATAQV, LENGTHS, list_spans, make_library, run, write_bed, write_library
 
-REGIONS = Regions(["chr1"], np.array([0]), np.array([90_000]))
+REGIONS = Regions.from_names(["chr1"], np.array([0]), np.array([90_000]))
 
 
 def count(paths: list[Path], size: int, counting: Counting | None = None) -> Bins:
@@ -161,7 +161,7 @@ def test_peaks_where_no_region_is_count_in_text_too(tmp_path: Path) -> None:
     bam, path = tmp_path / "x.bam", tmp_path / "x.tsv"
     write_library(bam, make_library(2000, 9), LENGTHS)
     write_bed(path, [(*span, "cell", 1) for span in list_spans(bam, tmp_path)])
-    peaks = Regions(["chr2"] * 99, 500 * np.arange(99), 500 * np.arange(99) + 90)
+    peaks = Regions.from_names(["chr2"] * 99, 500 * np.arange(99), 500 * np.arange(99) + 90)
     wanted = Wanted([REGIONS], Counting(min_mapq=30), peaks=peaks, absent_contigs="zero")
     expected = count_sample([bam], wanted).in_peaks
     assert expected

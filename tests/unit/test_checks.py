@@ -116,7 +116,9 @@ def test_the_same_inputs_give_the_same_plan_and_nothing_is_changed_in_the_result
     differing = check(permissive=True, **sets).differing
     assert not Path("results").exists()
     first = contents()
-    assert first.keys() == {*TABLES, "counting.json", "given.bed", "made.bed", "made.support.parquet"}
+    assert first.keys() == {
+        *(*TABLES, "counting.json", "given.npz", "given.bed", "made.npz", "made.bed", "made.support.parquet")
+    }
     assert {Path(name).name for name in differing} == first.keys() - {"excluded_samples.tsv"}
     start()
     assert check(permissive=True, **sets).differing == []
@@ -129,6 +131,7 @@ def test_the_same_inputs_give_the_same_plan_and_nothing_is_changed_in_the_result
         ("samples.tsv", "samples.tsv"),
         ("excluded_samples.tsv", "samples.tsv"),  # who writes one writes the other
         ("warnings.tsv", "warnings.tsv"),
+        ("regions/made.npz", "regions/made.npz"),
         ("regions/made.bed", "regions/made.bed"),
         ("regions/made.support.parquet", "regions/made.support.parquet"),
     ],
@@ -417,20 +420,21 @@ def test_an_error_lists_the_warnings_too(check: Run) -> None:
     assert str(error.value).splitlines()[-1].startswith("warning: samples.csv: 'Peaks' is not 'peaks'")
 
 
-@pytest.mark.parametrize("lost", ["results/regions/made.bed", "results/regions/made.support.parquet", "cache"])
+@pytest.mark.parametrize("lost", ["made.npz", "made.bed", "made.support.parquet", "cache"])
 def test_what_is_lost_of_a_consensus_is_made_again(check: Run, lost: str) -> None:
+    def read() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in Path("plan/regions").iterdir()}
+
     check(made={})
-    content = Path("plan/regions/made.bed").read_bytes(), Path("plan/regions/made.support.parquet").read_bytes()
+    made = read()
+    assert made.keys() == {"made.npz", "made.bed", "made.support.parquet"}
     start()
     if lost == "cache":
         shutil.rmtree(lost)
     else:
-        Path(lost).unlink()
+        Path("results/regions", lost).unlink()
     check(made={})
-    assert (
-        Path("plan/regions/made.bed").read_bytes(),
-        Path("plan/regions/made.support.parquet").read_bytes(),
-    ) == content
+    assert read() == made
 
 
 def test_a_consensus_keeps_only_the_contigs_that_are_wanted(check: Run) -> None:

@@ -37,7 +37,7 @@ def count_by_recipe(bedtools: str, bam: Path, folder: Path, paired: bool) -> dic
 
 
 def count(*bams: Path) -> Tally:
-    regions = Wanted([Regions([], np.zeros(0, np.int64), np.zeros(0, np.int64))])
+    regions = Wanted([Regions.from_names([], np.zeros(0, np.int64), np.zeros(0, np.int64))])
     with patch("divvy_coverage.counting.count.find_no_contig", lambda *_: ""):
         return count_sample(bams, regions, warn=lambda text: None).tally
 

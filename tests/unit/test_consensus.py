@@ -48,7 +48,7 @@ def read(path: Path, source: str = "peaks", extension: int = 10) -> list[Interva
 
 
 def of_regions(regions: Regions) -> list[Interval]:
-    return list(zip(regions.contigs, regions.starts.tolist(), regions.ends.tolist(), strict=True))
+    return list(regions.rows())
 
 
 # ---- peak files
@@ -263,7 +263,9 @@ def test_regions_and_support_equal_brute_force(
     expected = oracle(samples, min_samples, groups, blacklist, contigs, lengths)
     found = {str(number): frame(*intervals) for number, intervals in enumerate(samples)}
     of_group = {str(number): group for number, group in enumerate(groups)}
-    bad = Regions([b[0] for b in blacklist], *np.array([b[1:] for b in blacklist], np.int64).reshape(-1, 2).T)
+    bad = Regions.from_names(
+        [b[0] for b in blacklist], *np.array([b[1:] for b in blacklist], np.int64).reshape(-1, 2).T
+    )
     if not expected:
         with pytest.raises(UserError, match="expected"):
             build_consensus(found, min_samples, of_group, bad, contigs, lengths)
@@ -272,7 +274,7 @@ def test_regions_and_support_equal_brute_force(
     assert of_regions(consensus.regions) == list(expected)
     assert consensus.support.tolist() == list(expected.values())
     assert consensus.support.dtype == np.uint8
-    assert consensus.regions.starts.dtype == consensus.regions.ends.dtype == np.int64
+    assert consensus.regions.starts.dtype == consensus.regions.ends.dtype == np.int32
     assert consensus.samples == list(found)
 
 
@@ -307,7 +309,7 @@ def test_support_has_to_be_of_one_group() -> None:
         ({"contigs": "[0-9]+"}, "contigs: expected .* which have chr1"),
         ({"min_samples": 2}, "of 2 merged regions none have peaks of at least 2 samples; lower"),
         (
-            {"blacklist": Regions(["chr1"], np.array([0]), np.array([99]))},
+            {"blacklist": Regions.from_names(["chr1"], np.array([0]), np.array([99]))},
             "of at least 1 samples and are outside the blacklist; change",
         ),
     ],
@@ -320,10 +322,10 @@ def test_what_leaves_no_region_is_refused(parameters: dict[str, object], problem
 
 def test_a_blacklist_of_another_genome_is_a_warning() -> None:
     samples = {"a": frame(("chr1", 1, 5))}
-    (problem,) = build_consensus(samples, blacklist=Regions(["1"], np.array([0]), np.array([9]))).problems
+    (problem,) = build_consensus(samples, blacklist=Regions.from_names(["1"], np.array([0]), np.array([9]))).problems
     assert (problem.kind, problem.severity, problem.sample) == ("blacklist", "warning", "")
     assert "no contig in common (1 … and chr1 …)" in problem.text
-    assert not build_consensus(samples, blacklist=Regions(["chr1"], np.array([8]), np.array([9]))).problems
+    assert not build_consensus(samples, blacklist=Regions.from_names(["chr1"], np.array([8]), np.array([9]))).problems
 
 
 def test_a_consensus_of_files_and_of_intervals_is_the_same(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from helpers import bgzf
 
 CONTIGS = {"chr1": 5000, "chr2": 3000}
 STARTS = np.arange(0, 3000, 50)
-REGIONS = Regions([c for c in CONTIGS for _ in STARTS], np.tile(STARTS, 2), np.tile(STARTS + 80, 2))
-BLACKLIST = Regions(["chr1", "chr2"], np.array([700, 1500]), np.array([760, 1501]))
+REGIONS = Regions.from_names([c for c in CONTIGS for _ in STARTS], np.tile(STARTS, 2), np.tile(STARTS + 80, 2))
+BLACKLIST = Regions.from_names(["chr1", "chr2"], np.array([700, 1500]), np.array([760, 1501]))
 FIELDS = {"BSIZE": slice(16, 18), "CRC": slice(-8, -4), "ISIZE": slice(-4, None)}  # of a block
 FIELD_SETS = [fields for number in (1, 2, 3) for fields in combinations(FIELDS, number)]
 SIZES = (1500, 5000, 60_000)  # bytes of content in a block
@@ -170,7 +170,7 @@ def test_damage_of_a_real_file_is_an_error_or_harmless(tmp_path: Path, data: Pat
     path, random = tmp_path / "x.bam", np.random.default_rng(part)
     path.write_bytes(original)
     starts = np.arange(0, 200_000_000, 50_000)
-    regions = Regions(["chr1"] * len(starts), starts, starts + 50_000)
+    regions = Regions.from_names(["chr1"] * len(starts), starts, starts + 50_000)
 
     def count() -> list[int] | None:
         try:

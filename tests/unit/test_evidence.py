@@ -26,8 +26,8 @@ from divvy_coverage.intervals.regions import Regions
 from divvy_coverage.intervals.start_sites import NO_START_SITES, read_start_sites
 from helpers import write_bam
 
-REGIONS = Regions(["chr1", "chr2"], np.array([0, 10]), np.array([50, 400]))
-OTHERS = Regions(["chr1"], np.array([100]), np.array([120]))
+REGIONS = Regions.from_names(["chr1", "chr2"], np.array([0, 10]), np.array([50, 400]))
+OTHERS = Regions.from_names(["chr1"], np.array([100]), np.array([120]))
 
 
 def count(folder: Path, wanted: Wanted) -> tuple[Counted, Evidence]:

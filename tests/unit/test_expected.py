@@ -27,7 +27,7 @@ def test_every_cell_equals_the_expected_one(data: Path, definition: str) -> None
     for table in tables:
         header, *rows = (line.split("\t") for line in table.read_text().splitlines())
         contigs, starts, ends = ([row[column] for row in rows] for column in range(3))
-        regions = Regions(contigs, np.array(starts, np.int64), np.array(ends, np.int64))
+        regions = Regions.from_names(contigs, np.array(starts, np.int64), np.array(ends, np.int64))
         cohort = data / table.parent.name.split(".")[0]
         for column, sample in enumerate(header[3:], start=3):
             (path,) = [*cohort.glob(f"bam/{sample}.bam"), *cohort.glob(f"{sample}.bam"), *cohort.glob("x.bam")][:1]

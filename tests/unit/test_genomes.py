@@ -37,7 +37,7 @@ def header(name: str, contigs: dict[str, int]) -> Header:
 
 def regions(*rows: tuple[str, int, int]) -> Regions:
     contigs, starts, ends = zip(*rows, strict=True)
-    return Regions(list(contigs), np.array(starts), np.array(ends))
+    return Regions.from_names(list(contigs), np.array(starts), np.array(ends))
 
 
 def said(problems: list[Problem]) -> dict[str, str]:
@@ -180,7 +180,7 @@ def test_many_samples_and_many_regions(monkeypatch: pytest.MonkeyPatch) -> None:
     different = [header(str(i), HG38 | {f"chrUn_{i}_{j}": 5000 for j in range(200)}) for i in range(100)]
     samples = [AlignedSample(Sample(f"sample_{i}"), [different[i % 100]]) for i in range(10_000)]
     starts = np.arange(300_000) * 500
-    many = Regions(["chr1"] * 150_000 + ["chr2"] * 150_000, starts % 200_000_000, starts % 200_000_000 + 400)
+    many = Regions.from_names(["chr1"] * 150_000 + ["chr2"] * 150_000, starts % 200_000_000, starts % 200_000_000 + 400)
     monkeypatch.setattr(genomes, "find_misfit", None)  # which is for those that do not fit
     start = time.perf_counter()
     assert not check_regions(many, samples, "error")

@@ -189,7 +189,10 @@ def test_refusals_say_what_was_found(
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_is_never_counted_not_even_as_zeros(tmp_path: Path, name: str) -> None:
-    path, regions = written(tmp_path / "x.bam", REFUSED[name][0]()), Regions(["chr1"], np.array([1]), np.array([5]))
+    path, regions = (
+        written(tmp_path / "x.bam", REFUSED[name][0]()),
+        Regions.from_names(["chr1"], np.array([1]), np.array([5])),
+    )
     with pytest.raises(UserError) as error:
         count_alignments(path, regions, Counting("reads"), absent_contigs="zero")
     assert str(error.value).startswith(f"{path}: ")
@@ -197,7 +200,7 @@ def test_what_is_refused_is_never_counted_not_even_as_zeros(tmp_path: Path, name
 
 @pytest.mark.parametrize("pack", [gzip.compress, bgzf], ids=["gzip", "bgzip"])
 def test_a_compressed_sam_file_that_is_cut_is_not_counted(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
-    regions, path = Regions(["chr1"], np.array([1]), np.array([200])), tmp_path / "x.sam.gz"
+    regions, path = Regions.from_names(["chr1"], np.array([1]), np.array([200])), tmp_path / "x.sam.gz"
     assert count_alignments(written(path, pack(SAM)), regions, Counting("reads"))[0].tolist() == [1]
     for content in (pack(TAGGED[:-2]), pack(SAM)[:-9], pack(SAM)[:-40]):
         with pytest.raises(UserError, match=r"x\.sam\.gz: .*(truncated|damaged)"):
@@ -233,7 +236,7 @@ def test_a_cram_file_counts_without_its_reference(tmp_path: Path) -> None:
     genome.unlink()
     genome.with_name("genome.fa.fai").unlink(missing_ok=True)
     assert examine(tmp_path / "x.cram").contigs == CONTIGS
-    regions = Regions(["chr1", "chr1"], np.array([0, 27]), np.array([5, 28]))
+    regions = Regions.from_names(["chr1", "chr1"], np.array([0, 27]), np.array([5, 28]))
     assert count_alignments(tmp_path / "x.cram", regions, Counting("reads"))[0].tolist() == [1, 1]
 
 

@@ -26,7 +26,7 @@ def test_the_tables_are_complete(data: Path) -> None:
 
 
 def list_rows(regions: Regions) -> list[oracle.Row]:
-    return list(zip(regions.contigs, regions.starts.tolist(), regions.ends.tolist(), strict=True))
+    return list(regions.rows())
 
 
 def says(error: pytest.ExceptionInfo[UserError], path: Path, essentials: Sequence[str]) -> None:

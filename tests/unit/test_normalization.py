@@ -35,7 +35,7 @@ def write_cohort(folder: Path, counts: NDArray[np.integer], lengths: NDArray[np.
         np.save(folder / name / "r.npy", column.astype(np.int32))
     starts = np.arange(len(counts)) * 10_000
     lengths = np.arange(len(counts)) % 977 + 24 if lengths is None else lengths
-    return Cohort(names, Regions(["chr1"] * len(counts), starts, starts + lengths), "r", folder)
+    return Cohort(names, Regions.from_names(["chr1"] * len(counts), starts, starts + lengths), "r", folder)
 
 
 def matrix(cohort: Cohort) -> NDArray[np.int64]:

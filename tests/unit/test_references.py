@@ -91,7 +91,7 @@ def test_fragments_of_a_simulated_library(tmp_path: Path, bedtools: str, seed: i
     bam, starts = tmp_path / "x.bam", np.random.default_rng(seed).integers(0, 90_000, 400)
     write_library(bam, make_library(3000, seed), LENGTHS)
     contigs = [f"chr{1 + i % 2}" for i in range(400)]
-    regions = Regions(contigs, starts, starts + np.random.default_rng(seed).integers(1, 900, 400))
+    regions = Regions.from_names(contigs, starts, starts + np.random.default_rng(seed).integers(1, 900, 400))
     blacklist = write_bed(tmp_path / "blacklist.bed", [("chr1", 5000 * i, 5000 * i + 300) for i in range(20)])
     counted = compare_fragments(bedtools, bam, regions, tmp_path)
     assert 300 < counted.tally["fragments"] < 900  # a quarter of the pairs pass the filter of MAPQ
@@ -124,13 +124,9 @@ def measure(fields: list[str]) -> int:
 
 def cut(regions: Regions) -> Regions:
     """Return pieces of 40 bp, 200 bp from each other, for which it matters how long a read is."""
-    pieces = [
-        (contig, start)
-        for contig, first, end in zip(regions.contigs, regions.starts.tolist(), regions.ends.tolist(), strict=True)
-        for start in range(first, end, 200)
-    ]
+    pieces = [(contig, start) for contig, first, end in regions.rows() for start in range(first, end, 200)]
     starts = np.array([start for _, start in pieces])
-    return Regions([contig for contig, _ in pieces], starts, starts + 40)
+    return Regions.from_names([contig for contig, _ in pieces], starts, starts + 40)
 
 
 @pytest.mark.parametrize("sample", CHIP)
@@ -182,7 +178,7 @@ def test_counts_of_random_fragments_are_poisson_and_those_of_reads_are_not(tmp_p
     """Of 8,000 regions, the variance over the mean of Poisson counts is 1 ± 0.016 (standard error)."""
     write_uniform_pairs(tmp_path / "x.bam", 400_000, 20_000_000)
     starts = 2500 * np.arange(8000)
-    regions = Regions(["chr1"] * 8000, starts, starts + 2000)  # too far from each other to share a fragment
+    regions = Regions.from_names(["chr1"] * 8000, starts, starts + 2000)  # too far from each other to share a fragment
     fragments, tally = count_alignments(tmp_path / "x.bam", regions)
     assert tally["usable"] == tally["fragments"] == 400_000
     assert abs(fragments.mean() - 400_000 * 2149 / 20_000_000) < 0.5
@@ -198,7 +194,7 @@ def test_mitochondria_change_neither_library_size_nor_what_is_in_regions(tmp_pat
     write_library(tmp_path / "with.bam", [*nuclear, *mitochondrial], LENGTHS)
     write_library(tmp_path / "without.bam", nuclear, LENGTHS)
     starts = np.arange(0, 90_000, 1000)
-    regions = Regions([c for c in LENGTHS for _ in starts], np.tile(starts, 3), np.tile(starts + 400, 3))
+    regions = Regions.from_names([c for c in LENGTHS for _ in starts], np.tile(starts, 3), np.tile(starts + 400, 3))
     excluding = Wanted([regions], Counting(unit, exclude_contigs=("chrM",)))
     ours, without = (count_sample([tmp_path / name], excluding) for name in ("with.bam", "without.bam"))
     assert ours.tally["usable"] == without.tally["usable"] > 500
@@ -247,7 +243,7 @@ def test_the_units_are_those_of_snapatac(data: Path, tmp_path: Path, readers: Pa
     if sample == "simulated":
         bam, starts = tmp_path / "x.bam", np.random.default_rng(1).integers(0, 90_000, 400)
         write_library(bam, make_library(3000, 4), LENGTHS)
-        regions = Regions(["chr1", "chr2"] * 200, starts, starts + 300)
+        regions = Regions.from_names(["chr1", "chr2"] * 200, starts, starts + 300)
     else:
         regions = read_regions(data / "atac-ataqv-hg19" / f"{sample}.peaks.gz")
     with pysam.AlignmentFile(str(bam)) as file:

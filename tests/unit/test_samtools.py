@@ -3,7 +3,6 @@
 import os
 import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pysam
 import pytest
 
 from divvy_coverage.alignments.bgzf import read_blocks
-from divvy_coverage.alignments.samtools import read_as_bam
+from divvy_coverage.alignments.samtools import VIEW, read_as_bam
 from divvy_coverage.counting.count import count_alignments
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.errors import UserError
@@ -20,7 +19,7 @@ from divvy_coverage.intervals.regions import Regions
 
 CONTIGS = {"chr1": 5000, "chr2": 3000}
 STARTS = [0, 8, 40, 700]
-REGIONS = Regions(["chr1", "chr1", "chr2"], np.array([0, 27, 700]), np.array([5, 28, 710]))
+REGIONS = Regions.from_names(["chr1", "chr1", "chr2"], np.array([0, 27, 700]), np.array([5, 28, 710]))
 COUNTS = [1, 1, 1]
 HEADER = "".join(f"@SQ\tSN:{name}\tLN:{length}\n" for name, length in CONTIGS.items())
 
@@ -46,9 +45,10 @@ def write_genome(path: Path, *contigs: str) -> Path:
 
 
 def find_children() -> list[int]:
-    """Return the ids of the processes that this one has started and that are still there."""
+    """Return the ids of the processes that make BAM for this one and are still there."""
     tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [child for child in children if VIEW.encode() in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 @pytest.fixture
@@ -69,12 +69,11 @@ def long_sam(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever is wrong with a file, neither a process nor a thread nor a temporary file stays."""
+    """Whatever is wrong with a file, neither a process nor a temporary file stays."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    before = find_children(), threading.active_count()
     yield
-    assert (find_children(), threading.active_count()) == before
+    assert not find_children()
     assert not any((tmp_path / "temporary").iterdir())
 
 

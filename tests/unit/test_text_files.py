@@ -24,7 +24,8 @@ from divvy_coverage.counting.options import SETTINGS
 from divvy_coverage.counting.passes import Counted, Wanted
 from divvy_coverage.demo.files import write_project
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.regions import Regions, read_regions
+from divvy_coverage.intervals.codes import recode
+from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.intervals.start_sites import StartSites
 from divvy_coverage.preflight.assay import check_counting
 from divvy_coverage.preflight.sample_files import AlignedSample
@@ -211,8 +212,7 @@ def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         bam = data / f"{request.param}.bam"
         regions = read_regions(data / f"{request.param}.peaks.gz")
         known = oracle.get_lengths(bam)
-        rows = [row for row, contig in enumerate(regions.contigs) if contig in known]
-        regions = Regions([regions.contigs[row] for row in rows], regions.starts[rows], regions.ends[rows])
+        regions = regions.take(recode(regions.contigs, regions.codes, list(known)) >= 0)
     fragments = filter_pairs(bam, Counting(min_mapq=30), folder / "pairs.bam")
     assert len(fragments) > 100
     return folder / "pairs.bam", regions, fragments
@@ -258,7 +258,7 @@ def test_tagalign_of_bedtools_gives_the_counts_of_its_bam_file(tmp_path: Path, p
 
 def test_the_profile_around_start_sites_takes_the_ends_of_fragments_as_they_are(tmp_path: Path) -> None:
     path = written(tmp_path / "x", "chr1\t1000\t1100\tA\n")
-    sites = StartSites(["chr1", "chr1"], np.array([990, 1099]), np.array([1, -1]))
+    sites = StartSites.from_names(["chr1", "chr1"], [990, 1099], [1, -1])
     counted = counted_in(path, [("chr1", 0, 10)], Counting("fragments", shift=(4, -5)), sites=sites)
     assert {i - 2000: int(counted.tally.tss_profile[i]) for i in np.flatnonzero(counted.tally.tss_profile)} == {
         10: 1,

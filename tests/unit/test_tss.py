@@ -15,8 +15,9 @@ def test_positions_follow_the_strand(tmp_path: Path) -> None:
         "#x\nchr1\t10\t20\ta\t0\t+\nchr1\t10\t20\tb\t0\t-\nchr2\t5\t6\tc\t0\t-\r\nchr1\t10\t30\td\t0\t+\n"
     )
     sites = read_start_sites(tmp_path / "t.bed")
-    found = list(zip(sites.contigs, sites.positions.tolist(), sites.strands.tolist(), strict=True))
-    assert found == [("chr1", 10, 1), ("chr1", 19, -1), ("chr2", 5, -1)]  # the last is the first once more
+    found = list(zip(sites.codes.tolist(), sites.positions.tolist(), sites.strands.tolist(), strict=True))
+    assert sites.contigs == ["chr1", "chr2"]
+    assert found == [(0, 10, 1), (0, 19, -1), (1, 5, -1)]  # the last is the first once more
     first, positions, strands = sites.index_by_contig(["chr2", "chrX", "chr1"])
     assert first.tolist() == [0, 1, 1, 3]
     assert positions.tolist() == [5, 10, 19]

@@ -256,8 +256,11 @@ def test_tables_that_were_edited_are_written_again(counted: Path) -> None:
     table.write_bytes(content.replace(b"a.bam", b"b.bam"))
     assert jobs(run(counted)) == 0
     assert table.read_bytes() == content
-    (counted / "results/regions/peaks.bed").write_text("chr1\t0\t5\nchr1\t120\t130\n")
+    bed = counted / "results/regions/peaks.bed"
+    content = bed.read_bytes()
+    bed.write_text("chr1\t0\t5\nchr1\t120\t130\n")
     assert jobs(run(counted)) == 0
+    assert bed.read_bytes() == content
     assert columns(counted) == COUNTS
 
 

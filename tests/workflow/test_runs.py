@@ -16,6 +16,7 @@ import pytest
 from snakemake import __version__ as snakemake_version
 
 from divvy_coverage.counting.evidence import read_evidence
+from divvy_coverage.intervals.regions import read_regions
 from helpers import (
     MATRIX,
     NOTHING,
@@ -85,7 +86,7 @@ def test_the_record_of_a_run_tells_what_it_was(project: Path) -> None:
     record = json.loads((project / "results" / "provenance.json").read_text())
     assert record["command"] == shlex.join(["snakemake", "--snakefile", str(SNAKEFILE), *command])
     assert record["samples_sha256"] == sha256((project / "results/samples.tsv").read_bytes()).hexdigest()
-    assert record["region_sets"] == {"peaks": sha256((project / "regions.bed").read_bytes()).hexdigest()}
+    assert record["region_sets"] == {"peaks": read_regions(project / "regions.bed").sha256()}
     assert record["counting"]["exclude_flags"] == 3844
     assert record["software"]["snakemake"] == snakemake_version
     assert abs(datetime.fromisoformat(record["created"]).timestamp() - time.time()) < 300

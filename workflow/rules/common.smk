@@ -187,8 +187,8 @@ def kind_options(wildcards):
 
 
 def cells(wildcards):
-    """Return about how many cells a matrix has: a region takes 20 bytes or more in its file."""
-    return len(samples()) * os.path.getsize(f"{PLAN}/{names.REGIONS}".format(region_set=wildcards.region_set)) / 20
+    """Return about how many cells a matrix has: a region takes 12 bytes in its file."""
+    return len(samples()) * os.path.getsize(f"{PLAN}/{names.REGIONS}".format(region_set=wildcards.region_set)) / 12
 
 
 def minutes_for_all_samples(wildcards):

@@ -64,11 +64,12 @@ rule fix_warnings:
 
 
 rule fix_regions:
-    """Write a region set."""
+    """Write a region set, for jobs and for people."""
     input:
         plan=plan,
     output:
-        in_results(names.REGIONS),
+        regions=in_results(names.REGIONS),
+        bed=in_results(names.BED),
     log:
         in_results("logs/fix_regions/{region_set}.log"),
     localrule: True
@@ -77,7 +78,8 @@ rule fix_regions:
     resources:
         plan=plan_folder,
     shell:
-        "cp {resources.plan:q}/regions/{wildcards.region_set}.bed {output:q} 2> {log:q}"
+        "(cp {resources.plan:q}/regions/{wildcards.region_set}.npz {output.regions:q} &&"
+        " cp {resources.plan:q}/regions/{wildcards.region_set}.bed {output.bed:q}) 2> {log:q}"
 
 
 rule fix_support:

@@ -13,7 +13,7 @@ rule record_run:
     conda:
         "../envs/divvy-coverage.yaml"
     params:
-        code=package("scripts/record_run"),
+        code=package("scripts/record_run", "intervals"),
         config=json.dumps(config, sort_keys=True),
     shell:
         "python -m divvy_coverage record_run --config {params.config:q} --samples {input.samples:q}"

@@ -1,12 +1,12 @@
 """Whether regions fit the contigs of an alignment file."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from divvy_coverage.arrays import Integers
+from divvy_coverage.arrays import Codes, Coordinates, Integers
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.bed import LARGEST_COORDINATE, UNKNOWN_LENGTH
 from divvy_coverage.intervals.regions import Regions
@@ -19,19 +19,6 @@ class Misfit(NamedTuple):
 
     error: str
     warning: str
-
-
-def sort_by_contig(names: Sequence[str], contigs: Sequence[str], *keys: Integers) -> tuple[Integers, Integers]:
-    """Return the order of n things by contig and then by keys (n each), and where each contig begins in it.
-
-    Contigs are numbered by their place in `contigs`: the things on number c are order[first[c]] to order[first[c + 1]],
-    and those on others are left out (int64, at most n and len(contigs) + 1).
-    """
-    numbers = {name: number for number, name in enumerate(contigs)}
-    contig = np.array([numbers.get(name, -1) for name in names], np.int64)
-    order = np.lexsort((*reversed(keys), contig))
-    order = order[contig[order] >= 0]
-    return order, np.searchsorted(contig[order], np.arange(len(contigs) + 1)).astype(np.int64)
 
 
 def check_contigs(regions: Regions, lengths: Mapping[str, int], source: Path, absent_contigs: str) -> str:
@@ -69,19 +56,15 @@ def find_misfit(regions: Regions, lengths: Mapping[str, int], absent_contigs: st
 
     A file without a header names only the contigs that it has something on, so there it lacks none.
     """
-    absent = [contig for contig in dict.fromkeys(regions.contigs) if contig not in lengths]
+    absent = [contig for contig in regions.contigs if contig not in lengths]
     if absent and absent_contigs == "error" and have_lengths(lengths):
         error = (
             f"its header lacks {len(absent)} of the region set's contigs: {', '.join(absent[:10])}"
             f"{_suggest_names(absent, lengths)}; give regions of the same genome, or set absent_contigs to zero"
         )
         return Misfit(error, "")
-    length = get_lengths(regions.contigs, lengths)
-
-    def name(i: int) -> str:
-        return f"{regions.contigs[i]}:{regions.starts[i]}-{regions.ends[i]}"
-
-    if error := explain_outside(regions.contigs, regions.starts, length, name):
+    length = get_lengths(regions.contigs, lengths)[regions.codes]
+    if error := explain_outside(regions.contigs, regions.codes, regions.starts, length, ends=regions.ends):
         return Misfit(error, "")
     beyond = int(np.count_nonzero(regions.ends > length))
     warning = f"{beyond} regions end beyond the end of their contig; they are counted as they are" if beyond else ""
@@ -95,27 +78,34 @@ def get_lengths(contigs: Sequence[str], lengths: Mapping[str, int]) -> Integers:
 
 def explain_outside(
     contigs: Sequence[str],
-    starts: Integers,
+    codes: Codes,
+    starts: Coordinates,
     length: Integers,
-    name: Callable[[int], str],
     whose: str = "regions",
     verb: str = "start",
+    ends: Coordinates | None = None,
 ) -> str:
     """Say what starts beyond the end of its contig; "" if nothing does.
 
     Parameters
     ----------
-    contigs, starts, length
-        Of n regions, or other things on contigs: the contig, the start (bp), and how long the contig is (bp).
-    name
-        Returns what messages call the one at a place.
+    contigs
+        Names of contigs (k).
+    codes, starts, length
+        Of n regions, or other things on contigs: the place of the contig in `contigs`, the start (bp), and how long the
+        contig is (bp).
     whose, verb
         What they are, and what they do there.
+    ends
+        The ends (bp, n), if they have some.
     """
     outside = np.flatnonzero(starts >= length)
     if not outside.size:
         return ""
-    found = [f"{name(i)}, but {contigs[i]} has {length[i]} bp" for i in outside[:5].tolist()]
+    found = []
+    for i in outside[:5].tolist():
+        contig, end = contigs[codes[i]], "" if ends is None else f"-{ends[i]}"
+        found.append(f"{contig}:{starts[i]}{end}, but {contig} has {length[i]} bp")
     return (
         f"{outside.size} {whose} {verb} beyond the end of their contig: {'; '.join(found)}; the {whose} seem to be of "
         f"another genome build than the alignments; give {whose} of the same build"
@@ -135,7 +125,7 @@ def find_no_contig(
     """
     if not lengths.keys().isdisjoint(contigs):
         return ""
-    names = list(dict.fromkeys(contigs))
+    names = list(contigs)
     return (
         f"none of the contigs of the {whose} ({', '.join(names[:10])}) is in the header, so {effect}"
         f"{_suggest_names(names, lengths, whose)}; give a file of the same genome"
@@ -149,12 +139,10 @@ def have_lengths(lengths: Mapping[str, int]) -> bool:
 
 def find_furthest(regions: Regions) -> dict[str, tuple[int, int]]:
     """Return the largest start and the largest end (bp) on each contig: all that `are_within` needs to know."""
-    numbers = {contig: number for number, contig in enumerate(dict.fromkeys(regions.contigs))}
-    contig = np.array([numbers[name] for name in regions.contigs], np.int64)
-    largest = np.zeros((2, len(numbers)), np.int64)
+    largest = np.zeros((2, len(regions.contigs)), np.int64)
     for row, values in zip(largest, (regions.starts, regions.ends), strict=True):
-        np.maximum.at(row, contig, values)
-    return dict(zip(numbers, zip(*largest.tolist(), strict=True), strict=True))
+        np.maximum.at(row, regions.codes, values)
+    return dict(zip(regions.contigs, zip(*largest.tolist(), strict=True), strict=True))
 
 
 def are_within(furthest: Mapping[str, tuple[int, int]], lengths: Mapping[str, int], absent_contigs: str) -> bool:

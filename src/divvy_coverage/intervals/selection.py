@@ -7,7 +7,7 @@ import numpy as np
 
 from divvy_coverage.arrays import Booleans
 from divvy_coverage.errors import UserError
-from divvy_coverage.intervals.overlaps import Overlaps
+from divvy_coverage.intervals.overlaps import count_overlapping
 from divvy_coverage.intervals.regions import Regions
 
 
@@ -30,22 +30,17 @@ def select_regions(regions: Regions, contigs: str, blacklists: Sequence[Regions]
     """
     kept = match_contigs(regions, contigs)
     for blacklist in blacklists:
-        kept &= ~find_overlapping(regions, blacklist)
-    rows = np.flatnonzero(kept)
-    if not rows.size:
+        kept &= count_overlapping(regions, blacklist) == 0
+    if not kept.any():
         advice = "change contigs or blacklist" if blacklists else "change contigs"
         raise UserError(f"expected at least one region that is kept, found none of {len(regions)}; {advice}")
-    if len(rows) == len(regions):
-        return regions
-    names = [regions.contigs[row] for row in rows.tolist()]
-    return Regions(names, regions.starts[rows], regions.ends[rows], regions.duplicates)
+    return regions.take(kept)
 
 
 def match_contigs(regions: Regions, contigs: str) -> Booleans:
     """Tell which regions are on a contig whose whole name matches; UserError for what is no regular expression."""
     expression = compile_contigs(contigs)
-    matching = {name: bool(expression.fullmatch(name)) for name in dict.fromkeys(regions.contigs)}
-    return np.array([matching[name] for name in regions.contigs], np.bool_)
+    return np.array([expression.fullmatch(name) is not None for name in regions.contigs], np.bool_)[regions.codes]
 
 
 def compile_contigs(contigs: str) -> re.Pattern[str]:
@@ -54,13 +49,3 @@ def compile_contigs(contigs: str) -> re.Pattern[str]:
         return re.compile(contigs or ".*")
     except re.error as error:
         raise UserError(f"contigs: expected a regular expression, found {contigs!r}: {error}") from error
-
-
-def find_overlapping(regions: Regions, others: Regions) -> Booleans:
-    """Tell which regions share at least 1 bp with any of the others."""
-    names = list(dict.fromkeys(regions.contigs))
-    contigs, overlaps = np.array(others.contigs), Overlaps(regions, names)
-    for number, name in enumerate(names):
-        here = contigs == name
-        overlaps.add(number, others.starts[here], others.ends[here])
-    return overlaps.counts() > 0

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from divvy_coverage.arrays import Integers
+from divvy_coverage.arrays import Codes, Coordinates, Integers
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.bed import parse_interval, parse_lines, split_fields
-from divvy_coverage.intervals.contigs import sort_by_contig
+from divvy_coverage.intervals.codes import encode, sort_by_contig
 from divvy_coverage.intervals.one_based import read_bed
 
 STRANDS = {"+": 1, "-": -1}
@@ -22,27 +23,35 @@ class StartSites:
     Attributes
     ----------
     contigs
-        Names of contigs (n).
+        Names of the contigs that have some, in the order of their first ones (k).
+    codes
+        The contig of each, by its place in `contigs` (int32, n).
     positions
-        Coordinates in bp, 0-based (int64, n).
+        Coordinates in bp, 0-based (int32, n).
     strands
-        1, or -1 on the reverse strand (int64, n).
+        1, or -1 on the reverse strand (int32, n).
     """
 
     contigs: list[str]
-    positions: Integers
-    strands: Integers
+    codes: Codes
+    positions: Coordinates
+    strands: NDArray[np.int32]
 
-    def index_by_contig(self, contigs: Sequence[str]) -> tuple[Integers, Integers, Integers]:
+    @classmethod
+    def from_names(cls, names: Sequence[str], positions: Sequence[int], strands: Sequence[int]) -> "StartSites":
+        """Return start sites of the names of their contigs (n)."""
+        return cls(*encode(names), np.array(positions, np.int32), np.array(strands, np.int32))
+
+    def index_by_contig(self, contigs: Sequence[str]) -> tuple[Integers, Coordinates, NDArray[np.int32]]:
         """Return `first`, positions and strands, sorted: those of contig number c are first[c] to first[c + 1].
 
         Contigs are numbered by their place in `contigs`; sites on others are dropped.
         """
-        order, first = sort_by_contig(self.contigs, contigs, self.positions)
+        order, first = sort_by_contig(self.contigs, self.codes, contigs, self.positions)
         return first, self.positions[order], self.strands[order]
 
 
-NO_START_SITES = StartSites([], np.zeros(0, np.int64), np.zeros(0, np.int64))
+NO_START_SITES = StartSites.from_names([], [], [])
 
 
 def read_start_sites(path: str | Path) -> StartSites:
@@ -58,11 +67,10 @@ def read_start_sites(path: str | Path) -> StartSites:
     """
     path = Path(path)
     expected, advice = "BED with strands", "give start sites with + or - in column 6"
-    rows = list(dict.fromkeys(parse_lines(read_bed(path), path, _parse_site, expected, advice)))
+    rows = dict.fromkeys(parse_lines(read_bed(path), path, _parse_site, expected, advice))
     if not rows:
         raise UserError(f"{path}: expected at least one transcription start site, found none; {advice}")
-    positions, strands = np.array([row[1] for row in rows], np.int64), np.array([row[2] for row in rows], np.int64)
-    return StartSites([row[0] for row in rows], positions, strands)
+    return StartSites.from_names(*zip(*rows, strict=True))
 
 
 def _parse_site(line: str) -> tuple[str, int, int]:

@@ -67,7 +67,8 @@ def summarize_regions(cohort: Cohort, sizes: Floats, support: Floats | None) -> 
     detection_rate = samples_with_counts / len(cohort)
     columns = {"mean": moments.mean, "variance": variance, "dispersion": dispersion, "detection_rate": detection_rate}
     regions = cohort.regions
-    names = {ROW_NAMES: regions.names(), "chrom": regions.contigs, "start": regions.starts, "end": regions.ends}
+    contigs = pa.DictionaryArray.from_arrays(regions.codes, regions.contigs).cast(pa.string())
+    names = {ROW_NAMES: regions.names(), "chrom": contigs, "start": regions.starts, "end": regions.ends}
     values = {name: pa.array(column, from_pandas=True) for name, column in columns.items()}
     values[SUPPORT] = pa.nulls(len(regions), pa.float64()) if support is None else pa.array(support)
     return pa.table(names | values), detected

@@ -16,8 +16,9 @@ from divvy_coverage.arrays import Integers
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.bed import LARGEST_COORDINATE
 from divvy_coverage.intervals.merging import merge_intervals
-from divvy_coverage.intervals.regions import Regions
-from divvy_coverage.intervals.selection import compile_contigs, find_overlapping
+from divvy_coverage.intervals.overlaps import count_overlapping
+from divvy_coverage.intervals.regions import Regions, join_regions
+from divvy_coverage.intervals.selection import compile_contigs
 from divvy_coverage.peaks.peak_files import check_source, read_peaks
 from divvy_coverage.problems import Problem
 
@@ -103,9 +104,8 @@ def build_consensus(
         length = (lengths or {}).get(contig, LARGEST_COORDINATE)
         regions, support = _merge_samples(contig, parts.pop(contig), len(samples), length)
         enough = np.any([support[:, group].sum(axis=1) >= min_samples for group in members], axis=0)
-        rows = np.flatnonzero(enough & ~find_overlapping(regions, blacklist) if blacklist else enough)
-        kept = Regions([contig] * len(rows), regions.starts[rows], regions.ends[rows])
-        found.append((kept, np.packbits(support[rows], axis=1)))
+        kept = enough & (count_overlapping(regions, blacklist) == 0) if blacklist else enough
+        found.append((regions.take(kept), np.packbits(support[kept], axis=1)))
         merged += len(regions)
     if not any(len(regions) for regions, _ in found):
         advice = (
@@ -139,9 +139,11 @@ def _get_intervals(name: str, given: pd.DataFrame | str | Path, source: str, ext
     if missing := [column for column in COLUMNS if column not in given]:
         raise UserError(f"{name}: expected the columns {', '.join(COLUMNS)}, found no {', '.join(missing)}")
     whole = all(given[column].dtype.kind in "iu" for column in COLUMNS[1:]) and given.chrom.notna().all()
-    if len(given) and not (whole and ((given.start >= 0) & (given.start < given.end)).all()):
+    if len(given) and not (
+        whole and ((given.start >= 0) & (given.start < given.end) & (given.end <= LARGEST_COORDINATE)).all()
+    ):
         raise UserError(
-            f"{name}: expected intervals of whole numbers, 0 <= start < end, found others; mend or remove them"
+            f"{name}: expected intervals of whole numbers, 0 <= start < end < 2^31, found others; mend or remove them"
         )
     if isinstance(given.chrom.dtype, pd.CategoricalDtype):
         return given
@@ -182,13 +184,10 @@ def _merge_samples(contig: str, parts: Sequence[Part], samples: int, length: int
     region, starts, ends = merge_intervals(starts, np.where(starts < length, np.minimum(ends, length), ends))
     support = np.zeros((len(starts), samples), np.uint8)
     support[region, np.repeat(numbers, [len(part) for part in part_starts])] = 1
-    return Regions([contig] * len(starts), starts, ends), support
+    return Regions.from_names([contig] * len(starts), starts, ends), support
 
 
 def _join(found: Sequence[tuple[Regions, Bits]], samples: list[str], problems: list[Problem]) -> Consensus:
     """Join the regions of contigs, and their support, which is packed as bits."""
-    contigs = [contig for regions, _ in found for contig in regions.contigs]
-    starts = np.concatenate([regions.starts for regions, _ in found])
-    ends = np.concatenate([regions.ends for regions, _ in found])
     support = np.unpackbits(np.concatenate([bits for _, bits in found]), axis=1, count=len(samples))
-    return Consensus(Regions(contigs, starts, ends), support, samples, problems)
+    return Consensus(join_regions([regions for regions, _ in found]), support, samples, problems)

@@ -5,32 +5,26 @@ An interval is half-open, [start, end), in 0-based coordinates.
 
 import re
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
 
 from divvy_coverage.errors import UserError
 from divvy_coverage.intervals.bed import (
     ADVICE,
     COLUMNS,
-    CONTIG,
     LARGEST_COORDINATE,
-    NOT_INTERVALS,
-    UTF8_BOM,
     Interval,
     parse_interval,
     parse_lines,
     split_fields,
 )
+from divvy_coverage.intervals.bed_columns import count_columns, read_columns
 from divvy_coverage.intervals.one_based import read_bed
 
 SOURCES = ("summits", "peaks")
 NARROW_PEAK = 10  # columns; the last has the distance of the summit from the start (bp), or -1
-HEADER = re.compile(rb"(?:(?:#|track[ \t]|browser[ \t])[^\r\n]*[\r\n]|[\r\n])*")
 OFFSET = re.compile(r"-?[0-9]{1,18}")
-LINE = re.compile(rb"[^\r\n]*")
 EXPECTED = {
     "peaks": (COLUMNS, ADVICE),
     "summits": (
@@ -66,7 +60,7 @@ def read_peaks(path: str | Path, source: str = "summits", extension: int = 250) 
     """
     check_source(source, extension)
     path = Path(path)
-    content = read_bed(path).removeprefix(UTF8_BOM)
+    content = read_bed(path)
     intervals = _read_plain(content, source)
     if intervals is None:
         intervals = _read_any(content, path, source)
@@ -89,49 +83,20 @@ def check_source(source: str, extension: int) -> None:
 
 
 def _read_plain(content: bytes, source: str) -> pd.DataFrame | None:
-    """Read tab-separated lines with the same number of columns, all at once; None if there is anything else."""
-    header = HEADER.match(content)
-    content = content[header.end() :] if header else content
-    line = LINE.match(content)
-    columns = line.group().count(b"\t") + 1 if line else 0
-    if columns < 3 or not content.isascii() or b"0x" in content or b"0X" in content:  # pyarrow reads hexadecimals
+    """Read all lines at once; None if there is anything but plain lines, or a peak without a summit."""
+    with_offsets = source == "summits" and count_columns(content) == NARROW_PEAK
+    columns = read_columns(content, {NARROW_PEAK - 1: np.int64} if with_offsets else {})
+    if columns is None:
         return None
-    types: dict[str, Any] = {"f0": pa.dictionary(pa.int32(), pa.string()), "f1": pa.int64(), "f2": pa.int64()}
-    if source == "summits" and columns == NARROW_PEAK:
-        types["f9"] = pa.int64()
-    try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(content),
-            pyarrow.csv.ReadOptions(use_threads=False, autogenerate_column_names=True),
-            pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False),
-            pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[]),
-        )
-    except pa.ArrowInvalid:
-        return None
-    peaks = table.rename_columns(["chrom", "start", "end", "offset"][: len(types)]).to_pandas()
-    if not _are_sound(peaks):
-        return None
-    return _find_summits(peaks) if source == "summits" else peaks
-
-
-def _are_sound(peaks: pd.DataFrame) -> bool:
-    """Tell whether `parse_interval` would take all of them, and none is a comment."""
-    names = peaks.chrom.cat.categories
-    if any(not CONTIG.fullmatch(name) or f"{name}\t".startswith(NOT_INTERVALS) for name in names):
-        return False
-    return bool(((peaks.start >= 0) & (peaks.start < peaks.end) & (peaks.end <= LARGEST_COORDINATE)).all())
-
-
-def _find_summits(peaks: pd.DataFrame) -> pd.DataFrame | None:
-    """Return the 1-bp intervals of the summits; None if a peak has none."""
-    width = peaks.end - peaks.start
-    if "offset" in peaks:
-        offset, found = peaks.offset, (peaks.offset >= 0) & (peaks.offset < width)
-    else:
-        offset, found = 0, width == 1
-    if not found.all():
-        return None
-    return pd.DataFrame({"chrom": peaks.chrom, "start": peaks.start + offset, "end": peaks.start + offset + 1})
+    chrom = pd.Categorical.from_codes(columns.codes, columns.contigs)
+    starts, ends = columns.starts.astype(np.int64), columns.ends.astype(np.int64)
+    if source == "summits":
+        offset = columns.others.get(NARROW_PEAK - 1, np.zeros(len(starts), np.int64))
+        there = (offset >= 0) & (offset < ends - starts) if with_offsets else ends - starts == 1
+        if not there.all():
+            return None
+        starts, ends = starts + offset, starts + offset + 1
+    return pd.DataFrame({"chrom": chrom, "start": starts, "end": ends})
 
 
 def _read_any(content: bytes, path: Path, source: str) -> pd.DataFrame:

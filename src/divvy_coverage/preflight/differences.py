@@ -12,13 +12,13 @@ from divvy_coverage import results
 from divvy_coverage.counting.evidence import FileRecord, read_evidence
 from divvy_coverage.counting.origin import compute_code_digest, describe_files
 from divvy_coverage.errors import UserError
-from divvy_coverage.files import compute_sha256
+from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.preflight.header_cache import map_in_threads
 from divvy_coverage.preflight.sample_files import AlignedSample
 
 OWN_FILES = (results.SAMPLES, results.COUNTING, results.WARNINGS)
-OF_REGION_SETS = (results.REGIONS, results.SUPPORT)
+OF_REGION_SETS = (results.REGIONS, results.BED, results.SUPPORT)
 
 KindAndFingerprint = tuple[str, str]  # of a file
 # of the code, what was counted, files, and SHA-256 of region sets by name
@@ -66,11 +66,13 @@ def _find_other_evidence(
     names = [results.EVIDENCE.format(sample=each.sample.name) for each in samples]
     found = map_in_threads(_read_origin, [folders.results / name for name in names])
     code = compute_code_digest()
-    beds = {name: folders.plan / results.REGIONS.format(region_set=name) for name in config["regions"]}
-    region_sets = {name: compute_sha256(bed) for name, bed in beds.items()}
+    files = {name: folders.plan / results.REGIONS.format(region_set=name) for name in config["regions"]}
+    region_sets = {name: read_regions(file).sha256() for name, file in files.items()}
     for sample, name, own, origin in zip(samples, names, peaks, found, strict=True):
-        files = [*(("alignments", header.fingerprint) for header in sample.headers), *own, *shared]
-        same = origin is not None and origin[:3] == (code, counting, files) and region_sets.items() <= origin[3].items()
+        inputs = [*(("alignments", header.fingerprint) for header in sample.headers), *own, *shared]
+        same = (
+            origin is not None and origin[:3] == (code, counting, inputs) and region_sets.items() <= origin[3].items()
+        )
         if not same and (folders.results / name).exists():
             yield name
 

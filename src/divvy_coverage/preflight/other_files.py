@@ -37,10 +37,6 @@ def _find_wrong_start_sites(path: str, lengths: Mapping[str, int]) -> str:
         return ""  # no sample is left
     if misfit := find_no_contig(sites.contigs, lengths, "start sites", "their profile would be empty"):
         return f"{path}: {misfit}"
-
-    def name(i: int) -> str:
-        return f"{sites.contigs[i]}:{sites.positions[i]}"
-
-    length = get_lengths(sites.contigs, lengths)
-    outside = explain_outside(sites.contigs, sites.positions, length, name, "start sites", "are")
+    length = get_lengths(sites.contigs, lengths)[sites.codes]
+    outside = explain_outside(sites.contigs, sites.codes, sites.positions, length, "start sites", "are")
     return f"{path}: {outside}" if outside else ""

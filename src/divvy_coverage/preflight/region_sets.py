@@ -1,4 +1,4 @@
-"""The region sets of a run: read from a BED file, or made of the samples' peaks, and written as BED3 for all jobs."""
+"""The region sets of a run: read from a BED file, or made of the samples' peaks, and written for all jobs."""
 
 import hashlib
 import json
@@ -60,22 +60,22 @@ def build_region_set(
     paths = [Path(path) for path in dict.fromkeys((config["blacklist"], settings["blacklist"])) if path]
     if settings["bed"]:
         regions, problems = _select_given(name, settings, read_blacklists(paths, lengths))
-        write_if_changed(folders.plan / results.REGIONS.format(region_set=name), regions.bed())
+        _write(regions, _list_files(name, folders.plan))
         return regions, problems
-    out, support = files = _list_files(name, folders.plan)
+    files = _list_files(name, folders.plan)
     note, stamp = folders.cache / NOTE.format(region_set=name), _compute_stamp(settings, paths, samples, lengths)
     if (noted := _read_note(note, stamp, earlier := _list_files(name, folders.results))) is not None:
         _copy(earlier, files)
-        return read_regions(out), noted
+        return read_regions(files[0]), noted
     try:
         blacklists = read_blacklists(paths, lengths)
-        consensus, problems = _build_consensus(settings, blacklists, samples, lengths, support)
+        consensus, problems = _build_consensus(settings, blacklists, samples, lengths, files[-1])
     except OutputError:
         raise
     except UserError as error:
         raise UserError(f"regions.{name}: {error}") from error
     if consensus is not None:
-        write_if_changed(out, consensus.bed())
+        _write(consensus, files)
         _write_note(note, stamp, files, problems)
     return consensus, problems
 
@@ -115,7 +115,13 @@ def check_duplicates(regions: Regions, path: Path) -> list[Problem]:
 
 
 def _list_files(name: str, folder: Path) -> list[Path]:
-    return [folder / file.format(region_set=name) for file in (results.REGIONS, results.SUPPORT)]
+    return [folder / file.format(region_set=name) for file in (results.REGIONS, results.BED, results.SUPPORT)]
+
+
+def _write(regions: Regions, files: Sequence[Path]) -> None:
+    """Write a region set for jobs, and for people."""
+    write_if_changed(files[0], regions.npz())
+    write_if_changed(files[1], regions.bed())
 
 
 def _copy(sources: Sequence[Path], targets: Sequence[Path]) -> None:

@@ -109,7 +109,7 @@ def _list_contigs_of_peaks(paths: Iterable[Path], cache: Path) -> tuple[dict[Pat
 def _read_contigs(path: Path) -> list[str] | str:
     """Return the contigs of a file, or what is wrong with it."""
     try:
-        return list(dict.fromkeys(read_regions(path).contigs))
+        return read_regions(path).contigs
     except UserError as error:
         return str(error)
 

@@ -1,8 +1,10 @@
 """The memory of a compiled loop, from Python."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from divvy_coverage.arrays import Integers
 
@@ -18,7 +20,7 @@ class Cells:
         By cell.
     """
 
-    def __init__(self, number: int, settings: Mapping[int, int], arrays: Mapping[int, Integers]) -> None:
+    def __init__(self, number: int, settings: Mapping[int, int], arrays: Mapping[int, NDArray[Any]]) -> None:
         self._cells = np.zeros(number, np.int64)
         self.address: int = self._cells.ctypes.data
         self.arrays: dict[int, Integers] = {}
@@ -32,8 +34,8 @@ class Cells:
     def __setitem__(self, cell: int, value: int) -> None:
         self._cells[cell] = value
 
-    def keep(self, arrays: Mapping[int, Integers]) -> None:
-        """Give arrays to the loop, and keep them as long as it may use them."""
+    def keep(self, arrays: Mapping[int, NDArray[Any]]) -> None:
+        """Give arrays of whole numbers to the loop, as int64, and keep them as long as it may use them."""
         for cell, array in arrays.items():
             self.arrays[cell] = np.ascontiguousarray(array, np.int64)
             self[cell] = self.arrays[cell].ctypes.data

@@ -31,7 +31,7 @@ class OnePass:
         self._sets = [RegionCounts(run, regions, contigs, self._in_pairs) for regions in wanted.region_sets]
         self._peaks = RegionCounts(run, wanted.peaks, contigs, self._in_pairs) if wanted.peaks else None
         self._bins = Binning(run, wanted.bin_size, lengths) if wanted.bin_size else None
-        self._profile = Profile(run, wanted.sites, contigs) if len(wanted.sites.contigs) else None
+        self._profile = Profile(run, wanted.sites, contigs) if wanted.sites.contigs else None
         sinks: tuple[Sink | None, ...] = (*self._sets, self._peaks, self._bins)
         self._sinks = [sink for sink in sinks if sink]
         self._usable = self._blacklisted = 0

@@ -1,8 +1,10 @@
 """Insertions around start sites."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from divvy_coverage.arrays import Integers
 from divvy_coverage.counting.compiled import layout as at
@@ -17,8 +19,14 @@ class Profile:
 
     def __init__(self, run: Run, sites: StartSites, contigs: Sequence[str]) -> None:
         self._run = run
-        arrays = dict(zip((at.AT_FIRST_SITE, at.AT_SITES, at.AT_STRANDS), sites.index_by_contig(contigs), strict=True))
-        arrays[at.AT_DISTANCES] = np.zeros(2 * TSS_FLANK + 1, np.int64)
+        first, positions, strands = sites.index_by_contig(contigs)
+        distances = np.zeros(2 * TSS_FLANK + 1, np.int64)
+        arrays: dict[int, NDArray[Any]] = {
+            at.AT_FIRST_SITE: first,
+            at.AT_SITES: positions,
+            at.AT_STRANDS: strands,
+            at.AT_DISTANCES: distances,
+        }
         self._cells = Cells(at.PROFILE_CELLS, {}, arrays)
 
     def take(self, rows: int, number: int) -> None:
