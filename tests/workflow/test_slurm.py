@@ -10,7 +10,8 @@ from one_host_slurm import OneHostSlurm
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
 SLURM = ["--profile", "divvy", "--divvy-compute-package", "slurm"]
-MATRICES = [f"results/matrix/peak_set.matrix_{kind}.csv.gz" for kind in ("raw", "norm")]
+FORMATS = ["csv.gz", "parquet", "h5ad", "mtx.gz"]
+MATRICES = [f"results/matrix/peak_set.matrix_{kind}.{format}" for kind in ("raw", "norm") for format in FORMATS]
 
 
 def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm, demo: Path, tmp_path: Path) -> None:
@@ -19,7 +20,8 @@ def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm
     earlier = slurm.run(*listed).splitlines()  # of other tests
     for name in ("serial", "slurm"):
         folder = tmp_path / name
-        write_config(folder, demo / "project_config.yaml", {"peak_set": demo / "regions.bed"})
+        sets = {"peak_set": demo / "regions.bed"}
+        write_config(folder, demo / "project_config.yaml", sets, matrix={"formats": FORMATS})
         link_profile(folder)
     succeed(snakemake(tmp_path / "serial", *MATRICES, "--cores", "2"))
 
