@@ -31,6 +31,7 @@ DATA = Path(os.environ.get("DIVVY_COVERAGE_DATA", CLONE.parent / "shared" / "dat
 REQUIRED = os.environ.get("DIVVY_COVERAGE_REQUIRE", "").split()
 BIN = Path(sys.executable).parent
 NOTHING = "Nothing to be done"  # as Snakemake says it
+FORMATS = ("csv.gz", "parquet", "h5ad", "mtx.gz")  # of matrices, all there are
 MATRIX = "results/matrix/peaks.matrix_raw.csv.gz"  # of a tiny project; much faster than all that a run makes
 
 READS = {"unit": "reads", "min_mapq": 0, "exclude_contigs": []}  # what most tests count

@@ -223,7 +223,7 @@ def test_a_cram_file_without_its_end(tmp_path: Path) -> None:
 
 
 def test_a_cram_file_counts_without_its_reference(tmp_path: Path) -> None:
-    """Only sequences need the reference, and they are not read: a missing one used to be told as truncation."""
+    """Most files need it for sequences only, and they are not read: a missing one used to be told as truncation."""
     genome = tmp_path / "genome.fa"
     genome.write_text(">chr1\n" + "ACGT" * 250 + "\n>chr2\n" + "ACGT" * 75 + "\n")
     header = pysam.AlignmentHeader.from_references(list(CONTIGS), list(CONTIGS.values()))

@@ -18,6 +18,7 @@ from snakemake import __version__ as snakemake_version
 from divvy_coverage.counting.evidence import read_evidence
 from divvy_coverage.intervals.regions import read_regions
 from helpers import (
+    FORMATS,
     MATRIX,
     NOTHING,
     SNAKEFILE,
@@ -34,7 +35,6 @@ from helpers import (
     write_sheet,
 )
 
-FORMATS = ("csv.gz", "parquet", "h5ad", "mtx.gz")
 SAME_BYTES = (
     *(f"matrix_{kind}.{format}" for kind in ("raw", "norm") for format in FORMATS),
     *("stats.tsv", "region_stats.tsv.gz", "pca.tsv", "correlation.tsv", "summary.json"),

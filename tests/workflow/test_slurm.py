@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from helpers import link_profile, snakemake, succeed, write_config
+from helpers import FORMATS, link_profile, snakemake, succeed, write_config
 from one_host_slurm import OneHostSlurm
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
 SLURM = ["--profile", "divvy", "--divvy-compute-package", "slurm"]
-FORMATS = ["csv.gz", "parquet", "h5ad", "mtx.gz"]
 MATRICES = [f"results/matrix/peak_set.matrix_{kind}.{format}" for kind in ("raw", "norm") for format in FORMATS]
 
 
@@ -21,7 +20,7 @@ def test_the_demo_gives_the_same_matrix_and_resources_arrive(slurm: OneHostSlurm
     for name in ("serial", "slurm"):
         folder = tmp_path / name
         sets = {"peak_set": demo / "regions.bed"}
-        write_config(folder, demo / "project_config.yaml", sets, matrix={"formats": FORMATS})
+        write_config(folder, demo / "project_config.yaml", sets, matrix={"formats": list(FORMATS)})
         link_profile(folder)
     succeed(snakemake(tmp_path / "serial", *MATRICES, "--cores", "2"))
 

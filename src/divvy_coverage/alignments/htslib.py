@@ -20,7 +20,7 @@ CRAM_MAGIC = b"CRAM"
 GZIP = b"\x1f\x8b"
 READ_SIZE = 1 << 20
 CRAM_END, CRAM_END_SIZE = b"\xff\xff\xff\xff\x0f\xe0EOF", 38  # in the container that ends a file (CRAM, 9)
-# what is read of a CRAM file: QNAME to TLEN, but no sequences, which alone need the reference genome
+# what is read of a CRAM file: QNAME to TLEN, but no sequences, so that most files can be read without their reference
 CRAM_FIELDS = "required_fields=0x1ff"
 
 

@@ -1,7 +1,7 @@
 """All lines of a BED file at once, if they are as plain as most files have them; the rest is left to `parse_lines`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from divvy_coverage.arrays import Codes, Coordinates
+from divvy_coverage.arrays import Codes, Coordinates, Integers
 from divvy_coverage.intervals.bed import CONTIG, LARGEST_COORDINATE, NOT_INTERVALS, UTF8_BOM
 
 HEADER = re.compile(rb"(?:(?:#|track[ \t]|browser[ \t])[^\r\n]*[\r\n]|[\r\n])*")
@@ -28,14 +28,14 @@ class Columns(NamedTuple):
     starts, ends
         Coordinates in bp, 0-based and half-open (int32, n each).
     others
-        Further columns (n), by their number.
+        Further columns of whole numbers (int64, n), by their places.
     """
 
     contigs: list[str]
     codes: Codes
     starts: Coordinates
     ends: Coordinates
-    others: dict[int, NDArray[Any]]
+    others: dict[int, Integers]
 
 
 def count_columns(content: bytes) -> int:
@@ -44,7 +44,7 @@ def count_columns(content: bytes) -> int:
     return line.group().count(b"\t") + 1 if line and line.group() else 0
 
 
-def read_columns(content: bytes, others: Mapping[int, type[np.generic]]) -> Columns | None:
+def read_columns(content: bytes, others: Sequence[int] = ()) -> Columns | None:
     """Read tab-separated lines that all have as many columns, and below one header nothing but intervals.
 
     Parameters
@@ -52,7 +52,7 @@ def read_columns(content: bytes, others: Mapping[int, type[np.generic]]) -> Colu
     content
         The text of the file.
     others
-        The types of columns to read besides the first three, by their number from 0.
+        The places, from 0, of columns of whole numbers to read besides the first three.
 
     Returns
     -------
@@ -62,16 +62,13 @@ def read_columns(content: bytes, others: Mapping[int, type[np.generic]]) -> Colu
     content = _skip_header(content)
     if not content.isascii() or b"0x" in content or b"0X" in content:  # pyarrow reads hexadecimals
         return None
-    types = {0: pa.dictionary(pa.int32(), pa.string()), 1: pa.int64(), 2: pa.int64()}
-    names = {
-        f"f{number}": of for number, of in (types | {key: pa.from_numpy_dtype(others[key]) for key in others}).items()
-    }
+    types = {"f0": pa.dictionary(pa.int32(), pa.string())} | {f"f{place}": pa.int64() for place in (1, 2, *others)}
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(content),
             pyarrow.csv.ReadOptions(use_threads=False, autogenerate_column_names=True),
             pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False),
-            pyarrow.csv.ConvertOptions(column_types=names, include_columns=list(names), null_values=[]),
+            pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[]),
         ).unify_dictionaries()
     except (pa.ArrowInvalid, pa.ArrowKeyError):  # a value, or a column
         return None

@@ -41,9 +41,14 @@ def read_bed(path: Path) -> bytes:
         For a file that cannot be read, and with the name of the format for a table that is or may be 1-based.
     """
     content = read_content(path)
+    check_zero_based(content, path)
+    return content
+
+
+def check_zero_based(content: bytes, path: Path) -> None:
+    """Raise UserError with the name of the format for a table that is or may be 1-based."""
     if found := find_one_based(content):
         raise UserError(f"{path}: expected BED, found {found}; {ADVICE}")
-    return content
 
 
 def find_one_based(content: bytes) -> str:

@@ -27,9 +27,10 @@ from divvy_coverage.intervals.bed import (
     Interval,
     parse_interval,
     parse_lines,
+    read_content,
 )
 from divvy_coverage.intervals.codes import encode, keep_used, recode
-from divvy_coverage.intervals.one_based import read_bed
+from divvy_coverage.intervals.one_based import check_zero_based
 
 ROW_NAMES = "region"  # the column of tables and matrices with the names of regions
 SUPPORT = "support"  # of a region: the fraction of samples with a peak there
@@ -157,10 +158,11 @@ def read_regions(path: str | Path, warn: Callable[[str], None] | None = None) ->
     (1000, 'chr1:1500-2000')
     """
     path = Path(path)
-    content = read_bed(path)
+    content = read_content(path)
     if content.startswith(ZIP):
         regions = _read_arrays(content, path)
     else:
+        check_zero_based(content, path)
         regions = (_read_plain(content) if len(content) > SMALL else None) or _read_lines(content, path)
     if not len(regions):
         raise UserError(f"{path}: expected at least one region, found none; give a BED file with regions")
@@ -192,14 +194,16 @@ def _read_arrays(content: bytes, path: Path) -> Regions:
             codes, starts, ends = (found[name].astype(np.int32) for name in ARRAYS)
             return Regions(found["contigs"].tolist(), codes, starts, ends)
     except DAMAGE as error:
-        raise UserError(f"{path}: expected regions as a run writes them, found: {error}; {ANEW}") from error
+        raise UserError(
+            f"{path}: expected regions as a run writes them (.npz), found: {error}; {ANEW}, or give BED"
+        ) from error
 
 
 def _read_plain(content: bytes) -> Regions | None:
     """Read regions from plain lines, all at once; None if there is anything else."""
     from divvy_coverage.intervals.bed_columns import read_columns  # pyarrow takes its time, which large files repay
 
-    if (columns := read_columns(content, {})) is None:
+    if (columns := read_columns(content)) is None:
         return None
     regions = Regions(*columns[:4])
     order = np.lexsort((regions.ends, regions.starts, regions.codes))

@@ -85,17 +85,20 @@ def check_source(source: str, extension: int) -> None:
 def _read_plain(content: bytes, source: str) -> pd.DataFrame | None:
     """Read all lines at once; None if there is anything but plain lines, or a peak without a summit."""
     with_offsets = source == "summits" and count_columns(content) == NARROW_PEAK
-    columns = read_columns(content, {NARROW_PEAK - 1: np.int64} if with_offsets else {})
+    columns = read_columns(content, [NARROW_PEAK - 1] if with_offsets else [])
     if columns is None:
         return None
     chrom = pd.Categorical.from_codes(columns.codes, columns.contigs)
     starts, ends = columns.starts.astype(np.int64), columns.ends.astype(np.int64)
     if source == "summits":
-        offset = columns.others.get(NARROW_PEAK - 1, np.zeros(len(starts), np.int64))
-        there = (offset >= 0) & (offset < ends - starts) if with_offsets else ends - starts == 1
+        if with_offsets:
+            summits = starts + columns.others[NARROW_PEAK - 1]
+            there = (starts <= summits) & (summits < ends)
+        else:
+            summits, there = starts, ends - starts == 1
         if not there.all():
             return None
-        starts, ends = starts + offset, starts + offset + 1
+        starts, ends = summits, summits + 1
     return pd.DataFrame({"chrom": chrom, "start": starts, "end": ends})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from divvy_coverage import __version__, results
 from divvy_coverage.alignments.fingerprints import get_stamp
@@ -23,6 +23,19 @@ from divvy_coverage.samples import Sample
 
 NOTE = "{region_set}.consensus.json"
 MADE_FROM, MADE, WARNINGS = "made from (SHA-256)", "made (SHA-256)", "warnings"  # of the note of a consensus
+
+
+class Files(NamedTuple):
+    """The files of a region set: for jobs, for people, and which samples support a consensus."""
+
+    arrays: Path
+    bed: Path
+    support: Path
+
+    @classmethod
+    def of(cls, name: str, folder: Path) -> "Files":
+        """Return those of a region set in a plan, or in the results."""
+        return cls(*(folder / file.format(region_set=name) for file in (results.REGIONS, results.BED, results.SUPPORT)))
 
 
 def build_region_set(
@@ -60,16 +73,16 @@ def build_region_set(
     paths = [Path(path) for path in dict.fromkeys((config["blacklist"], settings["blacklist"])) if path]
     if settings["bed"]:
         regions, problems = _select_given(name, settings, read_blacklists(paths, lengths))
-        _write(regions, _list_files(name, folders.plan))
+        _write(regions, Files.of(name, folders.plan))
         return regions, problems
-    files = _list_files(name, folders.plan)
+    files, earlier = Files.of(name, folders.plan), Files.of(name, folders.results)
     note, stamp = folders.cache / NOTE.format(region_set=name), _compute_stamp(settings, paths, samples, lengths)
-    if (noted := _read_note(note, stamp, earlier := _list_files(name, folders.results))) is not None:
+    if (noted := _read_note(note, stamp, earlier)) is not None:
         _copy(earlier, files)
-        return read_regions(files[0]), noted
+        return read_regions(files.arrays), noted
     try:
         blacklists = read_blacklists(paths, lengths)
-        consensus, problems = _build_consensus(settings, blacklists, samples, lengths, files[-1])
+        consensus, problems = _build_consensus(settings, blacklists, samples, lengths, files.support)
     except OutputError:
         raise
     except UserError as error:
@@ -114,14 +127,10 @@ def check_duplicates(regions: Regions, path: Path) -> list[Problem]:
     return [Problem("", None, "regions", "warning", text)] if text else []
 
 
-def _list_files(name: str, folder: Path) -> list[Path]:
-    return [folder / file.format(region_set=name) for file in (results.REGIONS, results.BED, results.SUPPORT)]
-
-
-def _write(regions: Regions, files: Sequence[Path]) -> None:
+def _write(regions: Regions, files: Files) -> None:
     """Write a region set for jobs, and for people."""
-    write_if_changed(files[0], regions.npz())
-    write_if_changed(files[1], regions.bed())
+    write_if_changed(files.arrays, regions.npz())
+    write_if_changed(files.bed, regions.bed())
 
 
 def _copy(sources: Sequence[Path], targets: Sequence[Path]) -> None:
