@@ -31,17 +31,16 @@ def write_bed(path: Path, rows: list[tuple]) -> Path:
 
 
 def list_spans(bam: Path, folder: Path) -> list[Span]:
-    """Return the spans of the pairs of which both mates pass the filters: samtools view, by name, from TLEN."""
+    """Return the spans of the pairs of which both mates pass the filters: samtools view, by name, 5' end to 5' end."""
     kept, named = folder / "kept.bam", folder / "named.bam"
     pysam.view("-b", "-F", "3844", "-f", "2", "-q", "30", "-o", str(kept), str(bam), catch_stdout=False)
     pysam.sort("-n", "-o", str(named), str(kept))
-    lines = [line.split("\t") for line in pysam.view(str(named)).splitlines()]
     spans = []
-    for _, group in itertools.groupby(lines, lambda line: line[0]):
-        mates = sorted(group, key=lambda line: int(line[3]))
-        if len(mates) == 2:
-            start, length = int(mates[0][3]) - 1, abs(int(mates[0][8]))
-            spans.append((mates[0][2], start, start + length))
+    with pysam.AlignmentFile(str(named)) as file:
+        for _, group in itertools.groupby(file, lambda read: read.query_name):
+            forward, *reverse = sorted(group, key=lambda read: read.is_reverse)
+            if len(reverse) == 1:
+                spans.append((forward.reference_name, forward.reference_start, reverse[0].reference_end))
     return spans
 
 

@@ -86,8 +86,12 @@ def are_mates(one: pysam.AlignedSegment, other: pysam.AlignedSegment) -> bool:
 class Fragment:
     contig: str
     start: int
-    length: int
-    span: int  # from the start of one mate to the end of the other
+    end: int
+    contradictory: bool = False  # whether a TLEN is not its length
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
 
 
 def find_pairs(kept: Sequence[pysam.AlignedSegment]) -> Iterator[list[pysam.AlignedSegment]]:
@@ -104,11 +108,13 @@ def find_pairs(kept: Sequence[pysam.AlignedSegment]) -> Iterator[list[pysam.Alig
 
 
 def find_fragments(kept: Sequence[pysam.AlignedSegment]) -> Iterator[Fragment]:
-    """Yield the fragments of the pairs of which both mates are kept."""
-    for left, right in find_pairs(kept):
-        start = left.reference_start
-        span = max(find_end(left), find_end(right)) - start
-        yield Fragment(left.reference_name, start, abs(left.template_length), span)
+    """Yield the fragments of the pairs of which both mates are kept: from the 5' end of one to that of the other."""
+    for mates in find_pairs(kept):
+        forward, reverse = sorted(mates, key=lambda mate: mate.flag & 0x10)
+        start, end = forward.reference_start, find_end(reverse)
+        if forward.flag & 0x10 != reverse.flag & 0x10 and start < end:
+            lengths = {abs(mate.template_length) for mate in mates if mate.template_length}
+            yield Fragment(forward.reference_name, start, end, lengths not in (set(), {end - start}))
 
 
 def count_copies(path: Path, mitochondrial: Sequence[str]) -> dict[str, int]:
@@ -162,10 +168,10 @@ def list_pairs(fragments: Sequence[Fragment], counting: Counting, lengths: Mappi
     for each in fragments:
         if not shortest <= each.length <= longest:
             continue
-        start, end = each.start, each.start + each.length
+        start, end = each.start, each.end
         parts = [(start, end)]
         if counting.unit == "paired_insertions":
-            sites = (start + counting.shift[0], end - 1 + counting.shift[1]) if start < end else ()
+            sites = (start + counting.shift[0], end - 1 + counting.shift[1])
             parts = [(site, site + 1) for site in sites if 0 <= site < lengths[each.contig]]
         items.append(Item(each.contig, parts, start, end))
     return items
@@ -221,7 +227,7 @@ def count_kept(
     return Expected(
         len(kept),
         len(fragments),
-        sum(each.length != each.span for each in fragments),
+        sum(each.contradictory for each in fragments),
         len(fragments) - len(items) if counting.unit in ("fragments", "paired_insertions") else 0,
         len(items) - len(good),
         len(good),

@@ -17,7 +17,7 @@ def written(path: Path, content: str | bytes) -> Path:
 
 
 def filter_pairs(bam: Path, counting: Counting, out: Path) -> list[oracle.Fragment]:
-    """Write the mates of fragments whose TLEN is right, sorted by name, and return these fragments."""
+    """Write the mates of fragments, sorted by name, and return these fragments."""
     kept = [read for read in oracle.read_all(bam) if oracle.is_kept(read, counting)]
     by_name: dict[str, list[pysam.AlignedSegment]] = defaultdict(list)
     for read in kept:
@@ -26,7 +26,7 @@ def filter_pairs(bam: Path, counting: Counting, out: Path) -> list[oracle.Fragme
     with pysam.AlignmentFile(str(bam)) as template, pysam.AlignmentFile(str(out), "wb", template=template) as file:
         for reads in by_name.values():
             found = list(oracle.find_fragments(reads))
-            if len(reads) == 2 and found and found[0].length == found[0].span:
+            if len(reads) == 2 and found:
                 fragments += found
                 for read in reads:
                     file.write(read)
@@ -34,7 +34,7 @@ def filter_pairs(bam: Path, counting: Counting, out: Path) -> list[oracle.Fragme
 
 
 def write_fragments(path: Path, fragments: Sequence[oracle.Fragment], shift: tuple[int, int] = (0, 0)) -> Path:
-    rows = sorted((each.contig, each.start + shift[0], each.start + each.length + shift[1]) for each in fragments)
+    rows = sorted((each.contig, each.start + shift[0], each.end + shift[1]) for each in fragments)
     return written(path, bgzf("".join(f"{c}\t{s}\t{e}\tAC-1\t1\n" for c, s, e in rows).encode()))
 
 

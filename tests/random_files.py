@@ -47,8 +47,8 @@ def make_pair(chance: random.Random, name: str) -> list[Record]:
     left = chance.randint(0, CONTIGS[contig] - 20)
     cigars = chance.choice(["10M", "5M", "3M2D3M", "30M"]), chance.choice(["10M", "5M", "2M5I2M", "1M"])
     right = max(0, left + length - chance.randint(1, 12))
-    forward_first = chance.random() < 0.5
-    flags = (99, 147) if forward_first else (163, 83)
+    # as in most libraries; also facing away from each other, and on one strand
+    flags = chance.choice([*5 * [(99, 147), (163, 83)], (83, 163), (67, 131), (115, 179)])
     mates: list[Record] = []
     for place, (flag, start, other) in enumerate(zip(flags, (left, right), (right, left), strict=True)):
         extra = chance.choice([0, 0, 0, 0, 0x400, 0x200, 0x4]) if chance.random() < 0.3 else 0

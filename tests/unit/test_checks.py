@@ -490,7 +490,6 @@ def change(name: str, alter: Callable[[pysam.AlignedSegment], None]) -> None:
     [
         ("next_reference_id", -1, "their mates are on no contig or on another one (RNEXT)"),
         ("next_reference_start", -1, "their mates have no position (PNEXT)"),
-        ("template_length", 0, "their fragments have no length (TLEN)"),
     ],
 )
 def test_proper_pairs_that_cannot_be_any_are_an_error(check: Run, attribute: str, value: int, problem: str) -> None:

@@ -1,5 +1,7 @@
-"""The engine against the counts that independent tools made of the real cohorts, of every unit and region set."""
+"""The engine against the counts that independent tools made of real and simulated cohorts, in every unit."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from divvy_coverage.counting.count import count_alignments
 from divvy_coverage.counting.definition import Counting
-from divvy_coverage.intervals.regions import Regions
+from divvy_coverage.intervals.regions import Regions, read_regions
 
 DEFINITIONS = {
     "reads_mapped": Counting("reads", exclude_flags=0x4),
@@ -35,3 +37,97 @@ def test_every_cell_equals_the_expected_one(data: Path, definition: str) -> None
             np.testing.assert_array_equal(
                 counts, np.array([row[column] for row in rows], np.int64), f"{table} {sample}"
             )
+
+
+NOT_CHRM = partial(Counting, min_mapq=30, exclude_contigs=("chrM",))
+SIMULATED = {
+    "reads": NOT_CHRM("reads"),
+    "reads_extend200": NOT_CHRM("reads", extend=200),
+    "insertions": NOT_CHRM("insertions"),
+    "fragments": NOT_CHRM("fragments"),
+    "fragments_0_120": NOT_CHRM("fragments", fragment_length=(0, 120)),
+    "fragments_180_250": NOT_CHRM("fragments", fragment_length=(180, 250)),
+    "paired_insertions": NOT_CHRM("paired_insertions"),
+}
+# the rows of totals.tsv that have how many there are of these, in all and outside of the blacklist
+TOTALS = {
+    "reads": ("reads.bed", "reads.nb"),
+    "reads_extend200": ("ext.bed", "ext.nb"),
+    "insertions": ("ins.bed", "ins.nb"),
+    "fragments": ("frag.bed", "frag.nb"),
+    "fragments_0_120": ("frag.s", "frag.nbs"),
+    "fragments_180_250": ("frag.m", "frag.nbm"),
+    "paired_insertions": ("frag.bed", "frag.nb"),
+}
+SINGLE_END = ("reads", "reads_extend200", "insertions")
+FROM_SNAPATAC2 = {
+    "fragments": "fragment_unshifted",
+    "fragments_0_120": "fragment_0_120_unshifted",
+    "fragments_180_250": "fragment_180_250_unshifted",
+    "paired_insertions": "paired-insertion_shifted",
+}
+
+
+def read_columns(path: Path) -> Mapping[str, list[int]]:
+    """Return the columns of a table of counts after the first three."""
+    header, *rows = (line.split("\t") for line in path.read_text().splitlines())
+    return {name: [int(row[column]) for row in rows] for column, name in enumerate(header) if column > 2}
+
+
+@pytest.mark.parametrize(
+    ("sample", "name"),
+    [
+        *((sample, name) for sample in ("pe1", "pe2") for name in SIMULATED if name != "reads_extend200"),
+        *(("se1", name) for name in SINGLE_END),
+    ],
+)
+def test_units_filters_and_blacklist_are_those_of_the_reference_tools(data: Path, sample: str, name: str) -> None:
+    folder, counting = data / "units-sim", SIMULATED[name]
+    regions, bam = read_regions(folder / "inputs" / "regions.bed"), folder / "inputs" / f"{sample}.bam"
+    expected = read_columns(folder / "counts" / f"{sample}.tsv")
+    totals = dict(line.split("\t")[1:] for line in (folder / "counts" / "totals.tsv").read_text().splitlines())
+    for blacklist, column, total in zip(
+        (None, folder / "inputs" / "blacklist.bed"), (name, f"{name}_blacklist"), TOTALS[name], strict=True
+    ):
+        counts, tally = count_alignments(bam, regions, counting, blacklist=blacklist, warn=lambda text: None)
+        assert counts.tolist() == expected[column]
+        assert tally["usable"] == int(totals[f"{sample}.{total}"])
+    if name in FROM_SNAPATAC2:
+        found = read_columns(folder / "counts" / f"{sample}.snapatac2.tsv")
+        assert expected[name] == found[FROM_SNAPATAC2[name]]
+
+
+@pytest.mark.parametrize("sample", ["pe1", "pe2"])
+def test_a_length_that_contradicts_the_positions_of_the_mates_is_told_and_changes_nothing(
+    data: Path, sample: str
+) -> None:
+    bam = data / "units-sim" / "inputs" / f"{sample}.bam"
+    _, tally = count_alignments(bam, read_regions(data / "units-sim" / "inputs" / "regions.bed"), NOT_CHRM("fragments"))
+    assert tally["fragments"] == {"pe1": 11470, "pe2": 10226}[sample]
+    assert 200 < tally["contradictory_lengths"] < 600 if sample == "pe1" else tally["contradictory_lengths"] == 0
+
+
+@pytest.mark.parametrize("sample", ["pe1", "pe2", "se1"])
+def test_text_files_give_what_the_reference_tools_count_in_them(data: Path, sample: str) -> None:
+    folder = data / "units-sim"
+    regions = read_regions(folder / "inputs" / "regions.bed")
+    expected = read_columns(folder / "counts" / f"{sample}.tsv")
+
+    def check(kind: str, unit: str, column: str, **more: object) -> None:
+        path = folder / "files" / f"{sample}.{kind}.gz"
+        counts, _ = count_alignments(path, regions, Counting(unit, **more), warn=lambda text: None)
+        assert counts.tolist() == expected[column], (kind, unit, column)
+
+    if sample == "se1":
+        check("tagAlign", "reads", "reads")
+        check("tagAlign", "reads", "reads_extend200", extend=200)
+        check("tagAlign", "insertions", "insertions")
+        return
+    check("bedpe", "fragments", "fragments")
+    check("bedpe", "fragments", "fragments_180_250", fragment_length=(180, 250))
+    check("bedpe", "paired_insertions", "paired_insertions")
+    check("bedpe", "insertions", "insertions_of_kept_pairs")
+    check("tagAlign", "insertions", "insertions_of_kept_pairs")
+    check("fragments.tsv", "paired_insertions", "paired_insertions")
+    check("fragments.tsv", "insertions", "insertions_of_kept_pairs")
+    check("fragments_unshifted.tsv", "fragments", "fragments")

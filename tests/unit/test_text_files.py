@@ -107,7 +107,7 @@ def read_as_defined(kind: str, lines: Sequence[str]) -> tuple[list[Any], list[or
         if kind == "fragments":
             start, end = int(row[1]), int(row[2])
             reads += [as_read(row[0], start, start + 1, "+"), as_read(row[0], end - 1, end, "-")]
-            fragments.append(oracle.Fragment(row[0], start, end - start, end - start))
+            fragments.append(oracle.Fragment(row[0], start, end))
         elif kind == "tagalign":
             reads.append(as_read(*row[:3], row[5]))
         else:
@@ -115,8 +115,9 @@ def read_as_defined(kind: str, lines: Sequence[str]) -> tuple[list[Any], list[or
             placed = [mate for mate in mates if mate.reference_name != "."]
             reads += placed
             if len(placed) == 2 and row[0] == row[3] and row[8] != row[9]:
-                start, end = min(map(int, (row[1], row[4]))), max(map(int, (row[2], row[5])))
-                fragments.append(oracle.Fragment(row[0], start, end - start, end - start))
+                start, end = (int(row[1]), int(row[5])) if row[8] == "+" else (int(row[4]), int(row[2]))
+                if start < end:
+                    fragments.append(oracle.Fragment(row[0], start, end))
     return reads, fragments
 
 

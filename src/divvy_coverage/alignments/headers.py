@@ -23,13 +23,12 @@ from divvy_coverage.intervals.bed import UNKNOWN_LENGTH
 ENOUGH = 1 << 16  # bytes of records, of which some hundred tell whether they are paired-end
 FIRST_ALIGNMENTS = 200
 RECORD_START = 36  # bytes of a record before its name (SAM specification, 4.2)
-# of these: contig, flag, contig and position of the mate, length of the template
-FIELDS = struct.Struct("<4xi10xH4xiii")
+FIELDS = struct.Struct("<4xi10xH4xii")  # of these: contig, flag, contig and position of the mate
 PAIRED, PROPER_PAIR, FIRST, SECOND = 0x1, 0x2, 0x40, 0x80
 NOT_PROPER = 0x4 | 0x8 | 0x100 | 0x800  # unmapped, mate unmapped, secondary, supplementary
 MANY = 50  # mates, of which some are the first and some the second of their pairs
 
-Alignment = tuple[int, int, int, int, int]  # as FIELDS, contigs and positions below 0 for none
+Alignment = tuple[int, int, int, int]  # as FIELDS, contigs and positions below 0 for none
 
 
 @dataclass(frozen=True)
@@ -109,9 +108,8 @@ def find_contradiction(alignments: Iterable[Alignment]) -> str:
     """Say what most alignments that are proper pairs by their flags (0x2) lack to be that; "" if they may be."""
     proper = [each for each in alignments if each[1] & (PAIRED | PROPER_PAIR | NOT_PROPER) == PAIRED | PROPER_PAIR]
     problems = {
-        "their mates are on no contig or on another one (RNEXT)": [own != other for own, _, other, *_ in proper],
-        "their mates have no position (PNEXT)": [position < 0 for *_, position, _ in proper],
-        "their fragments have no length (TLEN)": [length == 0 for *_, length in proper],
+        "their mates are on no contig or on another one (RNEXT)": [own != other for own, _, other, _ in proper],
+        "their mates have no position (PNEXT)": [position < 0 for *_, position in proper],
     }
     for problem, wrong in problems.items():
         if 2 * sum(wrong) > len(proper):

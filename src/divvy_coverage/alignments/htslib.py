@@ -24,10 +24,10 @@ CRAM_END, CRAM_END_SIZE = b"\xff\xff\xff\xff\x0f\xe0EOF", 38  # in the container
 CRAM_FIELDS = "required_fields=0x1ff"
 
 
-def read_start(path: Path, number: int) -> tuple[dict[str, int], list[tuple[int, int, int, int, int]]]:
+def read_start(path: Path, number: int) -> tuple[dict[str, int], list[tuple[int, int, int, int]]]:
     """Return the contigs of a CRAM or SAM file with their lengths (bp), in header order, and the first alignments.
 
-    Of these: number of the contig, flag, contig and position (0-based) of the mate, and length of the template (bp).
+    Of these: number of the contig, flag, and contig and position (0-based) of the mate.
 
     What is wrong with these is seen when they are counted. Raises UserError for a damaged header.
     """
@@ -41,12 +41,11 @@ def read_start(path: Path, number: int) -> tuple[dict[str, int], list[tuple[int,
         raise UserError(f"{path}: expected BAM, CRAM or SAM, found: {found}; copy or make it again") from error
 
 
-def _list_alignments(file: pysam.AlignmentFile) -> Iterator[tuple[int, int, int, int, int]]:
+def _list_alignments(file: pysam.AlignmentFile) -> Iterator[tuple[int, int, int, int]]:
     """Yield alignments up to the first that cannot be read."""
     with suppress(OSError, ValueError):
         for read in file.fetch(until_eof=True):
-            mate = read.next_reference_id, read.next_reference_start
-            yield read.reference_id, read.flag, *mate, read.template_length
+            yield read.reference_id, read.flag, read.next_reference_id, read.next_reference_start
 
 
 def check_cram_end(file: BinaryIO, path: Path) -> None:

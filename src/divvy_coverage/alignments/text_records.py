@@ -14,7 +14,7 @@ from divvy_coverage.arrays import Booleans, Integers
 
 # the int32 of a record
 SIZE, CONTIG, POSITION, NAME_AND_MAPQ, OPERATIONS_AND_FLAG = range(5)
-NEXT_CONTIG, NEXT_POSITION, TEMPLATE_LENGTH, NAME, CIGAR, FIELDS = range(6, 12)
+NEXT_CONTIG, NEXT_POSITION, _, NAME, CIGAR, FIELDS = range(6, 12)
 NAME_LENGTH, MAPQ = 4, 255  # 255: not known
 PAIRED, PROPER_PAIR, UNMAPPED_MATE, REVERSE, REVERSE_MATE, FIRST, SECOND = 0x1, 0x2, 0x8, 0x10, 0x20, 0x40, 0x80
 
@@ -45,9 +45,6 @@ def make_records(spans: Sequence[Spans], are_fragments: bool) -> tuple[Records, 
     records = np.empty((len(proper), 2, FIELDS), np.int32)
     records[:, 0] = _make_mate(first, _find_flags(first, second, proper) | FIRST)
     records[:, 1] = _make_mate(second, _find_flags(second, first, proper) | SECOND)
-    lengths = np.maximum(first.ends, second.ends) - np.minimum(first.starts, second.starts)
-    records[:, :, TEMPLATE_LENGTH] = np.where(proper, lengths, 0)[:, None]
-    records[:, 1, TEMPLATE_LENGTH] *= -1
     records[:, :, NEXT_POSITION] = records[:, ::-1, POSITION]
     placed = numbers.ravel() >= 0
     flat = records.reshape(-1, FIELDS)

@@ -145,10 +145,11 @@ def find_wrong_pairing(counting: Counting, tally: Tally) -> str:
             f"its alignments are single-end, so there are no {counting.unit} to count; choose the unit insertions or "
             "reads, or auto"
         )
-    if counting.unit in PAIRED_UNITS and tally["kept_proper"] >= MATES and not tally.fragment_lengths[1:].any():
+    if counting.unit in PAIRED_UNITS and tally["kept_proper"] >= MATES and not tally["fragments"]:
         return (
-            f"{tally['kept_proper']} kept alignments are proper pairs by their flags, but none has its mate where "
-            f"RNEXT and PNEXT say, or all have a TLEN of 0, so there are no {counting.unit} to count; {MEND_MATES}"
+            f"{tally['kept_proper']} kept alignments are proper pairs by their flags, but none has its mate, on the "
+            f"other strand and facing it, where RNEXT and PNEXT say, so there are no {counting.unit} to count; "
+            f"{MEND_MATES}"
         )
     if counting.extend is not None and tally["paired"]:
         return "its alignments are paired-end; `extend` is for single-end reads: remove it, or count fragments"

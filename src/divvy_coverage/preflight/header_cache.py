@@ -15,7 +15,7 @@ from divvy_coverage.files import write_if_changed
 
 THREADS = 16  # they wait for the file system more than they compute
 CHUNK = 64  # files that a thread looks at in one go
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

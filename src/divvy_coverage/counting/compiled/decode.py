@@ -89,12 +89,18 @@ def count_read(cells, flag, contig, position, end):
     append(cells, at.AT_UNITS, contig, start, end)
 
 
+@njit(forceinline=True)
+def contradicts(lengths, length):
+    """Tell whether a TLEN of the two is known (not 0) and says another length than the positions of the mates."""
+    return (lengths[0] != 0) & (lengths[0] != length) | (lengths[1] != 0) & (lengths[1] != length)
+
+
 @njit
-def count_fragment(cells, contig, start, length, span):
-    """Count a fragment of which both mates are kept; `span` is what their positions say that its length is."""
-    totals = get(cells, at.AT_TOTALS)
+def count_fragment(cells, contig, start, end, contradictory):
+    """Count a fragment of which both mates are kept; `contradictory`: whether a TLEN says another length."""
+    totals, length = get(cells, at.AT_TOTALS), end - start
     add(totals, PAIRS, 1)
-    add(totals, CONTRADICTORY, length != span)
+    add(totals, CONTRADICTORY, contradictory)
     add(get(cells, at.AT_FRAGMENT_LENGTHS), min(length, LARGEST_FRAGMENT), 1)
     unit = get(cells, at.UNIT)
     if unit != FRAGMENTS and unit != PAIRED_INSERTIONS:
@@ -102,25 +108,27 @@ def count_fragment(cells, contig, start, length, span):
     if not get(cells, at.MIN_LENGTH) <= length <= get(cells, at.MAX_LENGTH):
         add(totals, OTHER_LENGTH, 1)
     else:
-        append(cells, at.AT_UNITS, contig, start, start + length)
+        append(cells, at.AT_UNITS, contig, start, end)
 
 
 @njit
 def take_pair(cells, record, slot, flag, purpose, contig, position, end):
     """Count the fragment of two mates, or note it among those that are compared, as `purpose` says.
 
-    It begins at its leftmost mate, the first of the pair if both start together, and is as long as the TLEN of that one
-    says, whose sign is not to be trusted.
+    It reaches from the start of the forward mate to the end of the reverse one: mates on one strand, or that face away
+    from each other, have none.
     """
-    start, length, right_end = get(slot, at.START), get(slot, at.LENGTH), end
-    left_flag, right_flag, span_end = get(slot, at.FLAG), flag, max(end, get(slot, at.END))
-    if position < start or (position == start and flag & FIRST):
-        start, length, right_end = position, abs(read_int32(record, TEMPLATE_LENGTH)), get(slot, at.END)
-        left_flag, right_flag = flag, left_flag
-    if purpose & at.KEPT:
-        count_fragment(cells, contig, start, length, span_end - start)
+    other_flag, other_position, other_end = get(slot, at.FLAG), get(slot, at.START), get(slot, at.END)
+    if purpose & at.KEPT and (flag ^ other_flag) & REVERSE:
+        first, last = (other_position, end) if flag & REVERSE else (position, other_end)
+        if first < last:
+            lengths = abs(read_int32(record, TEMPLATE_LENGTH)), get(slot, at.LENGTH)
+            count_fragment(cells, contig, first, last, contradicts(lengths, last - first))
     if purpose & at.COMPARED:
-        note_copy(cells, contig, start, right_end, left_flag, right_flag)
+        if position < other_position or (position == other_position and flag & FIRST):
+            note_copy(cells, contig, position, other_end, flag, other_flag)
+        else:
+            note_copy(cells, contig, other_position, end, other_flag, flag)
 
 
 @njit
