@@ -46,7 +46,7 @@ def once(jobs: int) -> dict[str, int]:
 
 def test_a_limit_on_the_number_of_jobs_is_kept_without_asking_all_the_time(cluster: Cluster, tmp_path: Path) -> None:
     path = intercept(tmp_path, cluster.submit, 'real "$@"')
-    jobs = 30
+    jobs = 20
     workflow(tmp_path, SMALL + shell(STARTS, "sleep 1", "touch {output}"), range(jobs))
     with cluster.server.submit_limit(5):
         status, said = cluster.run(tmp_path, "--jobs", str(jobs), path=path)
@@ -104,7 +104,7 @@ def test_a_queue_that_stays_full_is_given_up_after_the_time_that_was_asked_for(
 
 def test_the_controller_is_away_in_the_middle_of_submitting(cluster: Cluster, tmp_path: Path) -> None:
     path = intercept(tmp_path, cluster.submit, 'real "$@"')
-    jobs = 10 + 2 * AT_ONCE
+    jobs = 10 + AT_ONCE
     workflow(tmp_path, SMALL + shell(STARTS, "sleep 1", "touch {output}"), range(jobs))
     process = cluster.start(tmp_path, path=path)
     wait_until(lambda: count_calls(tmp_path, cluster.submit) >= 10)
