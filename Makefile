@@ -85,9 +85,9 @@ bench-scale: $(INSTALLED)
 preflight: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --profile divvy preflight
 
-# a folder of your own from which `snakemake --profile divvy` works: make project DIR=~/my_cohort
+# a folder of your own from which `snakemake --profile divvy` works: make project DIR=~/my_cohort ASSAY=atac
 project: $(INSTALLED)
-	$(BIN)/python scripts/new_project.py "$(DIR)"
+	$(BIN)/python scripts/new_project.py "$(DIR)" --assay "$(ASSAY)"
 
 # versions that are in a lock file stay; to take the newest, remove the files first
 UV := $(VENV)/uv/bin/uv

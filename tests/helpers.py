@@ -142,7 +142,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 def write_config(folder: Path, pep: str | Path, beds: Mapping[str, str | Path], **sections: Any) -> None:
     """Write config/config.yaml of a project in `folder`, which counts reads unless it says otherwise."""
-    config = {"pep": str(pep), "regions": {name: {"bed": str(bed)} for name, bed in beds.items()}, **sections}
+    regions = {name: {"bed": str(bed)} for name, bed in beds.items()}
+    config = {"assay": "atac", "pep": str(pep), "regions": regions, **sections}
     config["counting"] = READS | sections.get("counting", {})
     path = folder / "config" / "config.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from clusters import (
+    GRID_ENGINE,
+    SLURM,
     STARTS,
     Cluster,
     finish,
@@ -151,7 +153,14 @@ def test_killed_and_started_again(cluster: Cluster, tmp_path: Path) -> None:
     assert outputs(tmp_path) == {str(n) for n in range(jobs)}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("cluster", "number"),
+    [
+        pytest.param(*each.values, number, marks=each.marks)
+        for each, number in ((SLURM, signal.SIGINT), (GRID_ENGINE, signal.SIGTERM))
+    ],
+    indirect=["cluster"],
+)
 def test_a_run_that_is_stopped_leaves_nothing_in_the_queue(
     cluster: Cluster, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -170,6 +179,7 @@ def test_a_run_that_is_stopped_leaves_nothing_in_the_queue(
     assert "of an earlier run" not in said
 
 
+@on_slurm
 def test_the_log_folder_is_removed_while_jobs_run(cluster: Cluster, tmp_path: Path) -> None:
     workflow(tmp_path, shell(STARTS, "while [ ! -e go ]; do sleep 0.5; done", "touch {output}"), range(6))
     process = cluster.start(tmp_path)
@@ -181,13 +191,13 @@ def test_the_log_folder_is_removed_while_jobs_run(cluster: Cluster, tmp_path: Pa
     assert len(outputs(tmp_path)) == 6
 
 
+@on_slurm
 def test_a_hundred_jobs_and_queries_that_answer_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    nothing = "exit 0" if cluster.package == "slurm" else "echo '<job_info/>'; exit 0"
     fake = tmp_path / "bin" / cluster.query
     fake.parent.mkdir()
     fake.write_text(
         f"#!/bin/bash\necho query >> {tmp_path}/queries\n"
-        f"[ $(wc -l < {tmp_path}/queries) -gt 2 ] || {{ {nothing}; }}\n"
+        f"[ $(wc -l < {tmp_path}/queries) -gt 2 ] || exit 0\n"
         f'PATH=${{PATH#*:}} exec {cluster.query} "$@"\n'
     )
     fake.chmod(0o755)
@@ -203,6 +213,7 @@ def test_a_hundred_jobs_and_queries_that_answer_nothing(cluster: Cluster, tmp_pa
     assert 5 <= said.count("divvy: submitted jobs") <= 8
 
 
+@on_slurm
 def test_a_pack_in_which_the_fourth_fails(cluster: Cluster, tmp_path: Path) -> None:
     rules = "    resources: pack=10\n    retries: 1\n"
     body = shell(
@@ -221,6 +232,7 @@ def test_a_pack_in_which_the_fourth_fails(cluster: Cluster, tmp_path: Path) -> N
     assert f"wildcards: n={fourth}\n" in said.partition("Error in rule job")[2]
 
 
+@on_slurm
 def test_a_pack_that_is_killed_while_the_fourth_runs(cluster: Cluster, tmp_path: Path) -> None:
     rules = "    resources: pack=10\n    retries: 1\n"
     body = shell(

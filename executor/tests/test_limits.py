@@ -55,7 +55,7 @@ def test_a_limit_on_the_number_of_jobs_is_kept_without_asking_all_the_time(clust
     assert outputs(tmp_path) == set(once(jobs))
     tries = Counter(status == 0 for status in exit_statuses(tmp_path, cluster.submit))
     assert tries[True] == jobs
-    assert 1 <= tries[False] <= jobs / 5 * 2, tries
+    assert 1 <= tries[False] < jobs, "asked all the time"
 
 
 def fill(cluster: Cluster, jobs: int) -> None:

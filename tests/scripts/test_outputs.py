@@ -34,7 +34,7 @@ COMMANDS = MATRICES | {
     "report": "make_report --results results --region-sets peaks --out {0}/r.html --pictures {0}/p --multiqc {0}/m",
     "record": "record_run --config {{}} --samples s.tsv --regions r.bed --out {0}/r.json",
     "preflight": "preflight --config config.json --plan {0}/plan --results {0}/results --cache {0}/cache",
-    "new project": "new_project {0}/project",
+    "new project": "new_project {0}/project --assay chip",
     "demo": "make_demo --out {0}/demo --samples 1 --regions 10 --reads 3000",
 }
 # where a file may be written in part: what is written before, or with it
@@ -234,7 +234,7 @@ def test_errors_of_reading_are_no_errors_of_writing(tmp_path: Path) -> None:
 def test_a_project_that_cannot_be_made_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "p" / "config").mkdir(parents=True)
     (tmp_path / "p" / "workflow").write_text("mine")
-    done = script("new_project", "p", folder=tmp_path)
+    done = script("new_project", "p", "--assay", "chip", folder=tmp_path)
     said = "error: p/workflow/Snakefile: cannot be written: File exists; a file stands where its path needs a folder"
     assert (done.returncode, done.stdout.partition("; write")[0]) == (1, said)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {"p", "p/config", "p/workflow"}

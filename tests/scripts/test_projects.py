@@ -78,7 +78,13 @@ def test_an_impossible_demo_is_refused(tmp_path: Path) -> None:
 def test_a_new_project_runs_from_its_own_folder(tmp_path: Path) -> None:
     project = tmp_path / "my cohort's"
     tiny_project(tmp_path)
-    assert "snakemake --profile divvy" in succeed(script("new_project.py", project, folder=tmp_path))
+    assert "snakemake --profile divvy" in succeed(script("new_project.py", project, "--assay", "chip", folder=tmp_path))
+    written = (project / "config" / "config.yaml").read_text()
+    assert written.partition("\n\n")[2].startswith("assay: chip ")
+    template = (CLONE / "config" / "config.yaml").read_text()
+    assert [line.find(" #") for line in written.splitlines()[:8]] == [
+        line.find(" #") for line in template.splitlines()[:8]
+    ]
     refuse(snakemake(project, "--cores", "1", snakefile=project / "workflow" / "Snakefile"), "at least one sample")
     (project / "config" / "pep" / "samples.csv").write_text("sample_name,bam\na,../../../bam/a.bam\n")
     (project / "config" / "regions.bed").write_text("chr1\t0\t1000\n")
@@ -90,5 +96,5 @@ def test_a_new_project_runs_from_its_own_folder(tmp_path: Path) -> None:
 def test_a_new_project_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "p" / "config").mkdir(parents=True)
     (tmp_path / "p" / "config" / "config.yaml").write_text("mine")
-    refuse(script("new_project.py", "p", folder=tmp_path), "config/config.yaml", "another folder")
+    refuse(script("new_project.py", "p", "--assay", "chip", folder=tmp_path), "config/config.yaml", "another folder")
     assert (tmp_path / "p" / "config" / "config.yaml").read_text() == "mine"

@@ -23,7 +23,7 @@ NOT_VALID = (
 @pytest.mark.parametrize("name", [*VALID, *NOT_VALID])
 def test_the_schema_of_the_configuration_and_the_library_agree(name: str) -> None:
     schema = yaml.safe_load((CLONE / "workflow" / "schemas" / "config.schema.yaml").read_text())
-    accepted = Draft202012Validator(schema).is_valid({"pep": "x", "regions": {name: {}}})
+    accepted = Draft202012Validator(schema).is_valid({"assay": "atac", "pep": "x", "regions": {name: {}}})
     assert (accepted, is_valid_name(name)) == ((name in VALID,) * 2)
 
 

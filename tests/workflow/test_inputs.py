@@ -49,7 +49,7 @@ def consensus_project(folder: Path, names: Sequence[str] = ("a", "b"), **setting
         bed(folder / "peaks" / f"{name}.bed", *PEAKS[name])
     sheet(folder, names)
     regions = {"peaks": {"consensus": {"source": "peaks"}} | settings}
-    config = {"pep": "samples.csv", "regions": regions, "counting": READS}
+    config = {"assay": "atac", "pep": "samples.csv", "regions": regions, "counting": READS}
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))
 
 
@@ -72,7 +72,7 @@ def test_from_peaks_to_the_matrix_of_a_real_cohort(data: Path, tmp_path: Path) -
     cohort = data / "atac-scate8-hg19"
     regions = {"peaks": {"consensus": {"source": "peaks"}}}
     (tmp_path / "config").mkdir()
-    config = {"pep": str(cohort / "project_config.yaml"), "regions": regions}
+    config = {"assay": "atac", "pep": str(cohort / "project_config.yaml"), "regions": regions}
     (tmp_path / "config" / "config.yaml").write_text(yaml.safe_dump(config))
     link_profile(tmp_path)
     succeed(snakemake(tmp_path, MATRIX, "--profile", "divvy"))

@@ -19,7 +19,7 @@ def nothing_started(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "essentials"),
     [
-        ({"regoins": {}}, ["unknown key 'regoins'", "did you mean 'regions'", "pep, amendments, samples, permissive"]),
+        ({"regoins": {}}, ["unknown key 'regoins'", "did you mean 'regions'", "assay, pep, amendments, samples"]),
         ({"counting": {"min_mapk": 3}}, ["counting: unknown key 'min_mapk'", "did you mean 'min_mapq'"]),
         (
             {"counting": {"unit": "reed"}},
@@ -29,6 +29,8 @@ def nothing_started(folder: Path) -> None:
         ({"regions": {"p": {"bad": "x"}}}, ["regions.p: unknown key 'bad'", "did you mean 'bed'"]),
         ({"regions": {"p": {}}}, ["regions.p: no sample has peaks to make regions of"]),
         ({"regions": {"p": {"consensus": {"source": "tops"}}}}, ["regions.p.consensus.source", "'tops' is not one of"]),
+        ({"assay": None}, ["assay: None is not one of ['atac', 'chip', 'cutandrun']"]),
+        ({"assay": "rna"}, ["assay: 'rna' is not one of ['atac', 'chip', 'cutandrun']"]),
         ({"permissive": "maybe"}, ["permissive: 'maybe' is not of type 'boolean'"]),
         ({"regions": {"a b": {"bed": "x"}}}, ["regions: not a valid name: 'a b'; names may hold only A-Z a-z 0-9"]),
         (
@@ -63,6 +65,19 @@ def test_a_wrong_configuration_is_refused(project: Path, change: dict, essential
     nothing_started(project)
 
 
+def test_the_assay_has_to_be_said(project: Path) -> None:
+    path = project / "config" / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    del config["assay"], config["pep"]
+    path.write_text(yaml.safe_dump(config))
+    essentials = [
+        "'assay' is missing: Whose defaults hold for what is not set in counting; choose one of atac, chip, cutandrun",
+        "'pep' is missing: Sample sheet",
+    ]
+    refuse(snakemake(project, "--profile", "divvy"), *essentials)
+    nothing_started(project)
+
+
 def test_settings_that_stand_twice_are_refused(project: Path) -> None:
     """As when a recipe is pasted above the settings that a configuration came with."""
     path = project / "config" / "config.yaml"
@@ -83,6 +98,7 @@ def test_whole_numbers_as_r_writes_them_and_paths_with_variables(project: Path) 
     sheet = (project / "samples.csv").read_text().splitlines()
     (project / "samples.csv").write_text("\n".join([f"{sheet[0]},peaks", *(f"{row},p.bed" for row in sheet[1:])]))
     config = {
+        "assay": "atac",
         "pep": "~/samples.csv",
         "regions": {
             "a": {"bed": "$HERE/regions.bed", "blacklist": "${HERE}/p.bed"},

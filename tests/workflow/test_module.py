@@ -72,8 +72,8 @@ def test_a_workflow_that_imports_ours_from_a_commit_runs_it_under_a_prefix(
     """Relative paths in its configuration and its sheet are those of the sheet, and not under the prefix."""
     (project / "Snakefile").write_text(MODULE.format(repository=repository[0], commit=repository[1]))
     (project / "tss.bed").write_text("chr1\t50\t51\ta\t0\t+\n")
-    config = {"pep": "samples.csv", "regions": {"peaks": {"bed": "regions.bed"}}, "statistics": {"tss": "tss.bed"}}
-    config["counting"] = READS
+    config = {"assay": "atac", "pep": "samples.csv", "regions": {"peaks": {"bed": "regions.bed"}}}
+    config |= {"statistics": {"tss": "tss.bed"}, "counting": READS}
     (project / "config.json").write_text(json.dumps({"coverage": config}))
     options = ["--cores", "2", "--configfile", "config.json"]
     printed = succeed(snakemake(project, *options, snakefile=project / "Snakefile"))
@@ -145,7 +145,7 @@ def test_a_project_folder_passes_the_linter(tmp_path: Path) -> None:
     import new_project
     from divvy_coverage.command_line import run
 
-    assert run(new_project.main, [str(tmp_path / "my cohort")]) == 0
+    assert run(new_project.main, [str(tmp_path / "my cohort"), "--assay", "chip"]) == 0
     done = snakemake(tmp_path / "my cohort", "--lint", snakefile=tmp_path / "my cohort/workflow/Snakefile")
     assert "Congratulations" in succeed(done)
 

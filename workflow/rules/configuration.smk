@@ -97,6 +97,11 @@ def describe(error):
         kind = type(error.instance).__name__
         quote = "" if kind == "str" else f"YAML makes a value of it ({kind}), so write it in quotes; "
         return f"{place}: not a valid name: {error.instance!r}; {quote}{naming.RULE}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if error.message.startswith(repr(name)))
+        schema = error.schema["properties"][missing]
+        choices = f"; choose one of {', '.join(schema['enum'])}" if "enum" in schema else ""
+        return f"{place}: {missing!r} is missing: {schema['description']}{choices}"
     if error.validator != "additionalProperties":
         return f"{place}: {error.message}"
     valid = list(error.schema["properties"])

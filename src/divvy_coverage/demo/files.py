@@ -24,6 +24,7 @@ sample_modifiers:
       peaks: peaks/{sample_name}.narrowPeak
 """
 CONFIG = """\
+assay: atac
 pep: project_config.yaml
 regions:
   peak_set:
