@@ -13,7 +13,9 @@ from clusters import (
     SLURM,
     STARTS,
     Cluster,
+    count_calls,
     finish,
+    intercept,
     on_grid_engine,
     on_slurm,
     outputs,
@@ -23,7 +25,7 @@ from clusters import (
     workflow,
 )
 from one_host_slurm import OneHostSlurm
-from plugin_helpers import command, count_lines, succeed, wait_until
+from plugin_helpers import command, succeed, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -99,19 +101,13 @@ def test_a_submission_that_is_refused_fails_its_job_alone(cluster: Cluster, tmp_
 
 def test_a_submission_that_fails_twice(cluster: Cluster, tmp_path: Path) -> None:
     complaint = "Socket timed out" if cluster.package == "slurm" else "error: commlib error: got read error"
-    fake = tmp_path / "bin" / cluster.submit
-    fake.parent.mkdir()
-    fake.write_text(
-        f"#!/bin/bash\necho try >> {tmp_path}/tries\n"
-        f"[ $(wc -l < {tmp_path}/tries) -gt 2 ] || {{ echo '{complaint}' >&2; exit 1; }}\n"
-        f'PATH=${{PATH#*:}} exec {cluster.submit} "$@"\n'
-    )
-    fake.chmod(0o755)
+    failing = f"[ $call -gt 2 ] || {{ echo '{complaint}' >&2; exit 1; }}"
+    path = intercept(tmp_path, cluster.submit, failing, 'real "$@"')
     workflow(tmp_path, shell(STARTS, "touch {output}"))
-    status, said = cluster.run(tmp_path, path=fake.parent)
+    status, said = cluster.run(tmp_path, path=path)
     assert status == 0, said
     assert said.count(f"cannot be reached, jobs wait until it takes them: exit status 1: {complaint}") == 1
-    assert count_lines(tmp_path / "tries") == 3
+    assert count_calls(tmp_path, cluster.submit) == 3
     assert starts(tmp_path) == {"0": 1}
 
 
@@ -193,22 +189,14 @@ def test_the_log_folder_is_removed_while_jobs_run(cluster: Cluster, tmp_path: Pa
 
 @on_slurm
 def test_a_hundred_jobs_and_queries_that_answer_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    fake = tmp_path / "bin" / cluster.query
-    fake.parent.mkdir()
-    fake.write_text(
-        f"#!/bin/bash\necho query >> {tmp_path}/queries\n"
-        f"[ $(wc -l < {tmp_path}/queries) -gt 2 ] || exit 0\n"
-        f'PATH=${{PATH#*:}} exec {cluster.query} "$@"\n'
-    )
-    fake.chmod(0o755)
-    (fake.parent / "sacct").write_text("#!/bin/bash\nexit 0\n")
-    (fake.parent / "sacct").chmod(0o755)
+    intercept(tmp_path, "sacct", "exit 0")
+    path = intercept(tmp_path, cluster.query, "[ $call -gt 2 ] || exit 0", 'real "$@"')
     rules = "    resources: pack=20, mem_mb=300\n"
     workflow(tmp_path, rules + shell(STARTS, "touch {output}"), range(100))
-    status, said = cluster.run(tmp_path, path=fake.parent)
+    status, said = cluster.run(tmp_path, path=path)
     assert status == 0, said
     assert starts(tmp_path) == {str(n): 1 for n in range(100)}
-    assert count_lines(tmp_path / "queries") >= 2
+    assert count_calls(tmp_path, cluster.query) >= 2
     # Snakemake hands over at most 100 jobs in a second, so that a pack may be cut in two
     assert 5 <= said.count("divvy: submitted jobs") <= 8
 

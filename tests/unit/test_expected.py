@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -40,32 +41,35 @@ def test_every_cell_equals_the_expected_one(data: Path, definition: str) -> None
 
 
 NOT_CHRM = partial(Counting, min_mapq=30, exclude_contigs=("chrM",))
-SIMULATED = {
-    "reads": NOT_CHRM("reads"),
-    "reads_extend200": NOT_CHRM("reads", extend=200),
-    "insertions": NOT_CHRM("insertions"),
-    "fragments": NOT_CHRM("fragments"),
-    "fragments_0_120": NOT_CHRM("fragments", fragment_length=(0, 120)),
-    "fragments_180_250": NOT_CHRM("fragments", fragment_length=(180, 250)),
-    "paired_insertions": NOT_CHRM("paired_insertions"),
+
+
+class Simulated(NamedTuple):
+    """What is counted, and where its total stands, in all and outside of the blacklist; the column of SnapATAC2."""
+
+    counting: Counting
+    total: str
+    total_outside: str
+    in_snapatac2: str = ""
+
+
+SINGLE_END = {
+    "reads": Simulated(NOT_CHRM("reads"), "reads.bed", "reads.nb"),
+    "reads_extend200": Simulated(NOT_CHRM("reads", extend=200), "ext.bed", "ext.nb"),
+    "insertions": Simulated(NOT_CHRM("insertions"), "ins.bed", "ins.nb"),
 }
-# the rows of totals.tsv that have how many there are of these, in all and outside of the blacklist
-TOTALS = {
-    "reads": ("reads.bed", "reads.nb"),
-    "reads_extend200": ("ext.bed", "ext.nb"),
-    "insertions": ("ins.bed", "ins.nb"),
-    "fragments": ("frag.bed", "frag.nb"),
-    "fragments_0_120": ("frag.s", "frag.nbs"),
-    "fragments_180_250": ("frag.m", "frag.nbm"),
-    "paired_insertions": ("frag.bed", "frag.nb"),
+PAIRED_END = {
+    "reads": SINGLE_END["reads"],
+    "insertions": SINGLE_END["insertions"],
+    "fragments": Simulated(NOT_CHRM("fragments"), "frag.bed", "frag.nb", "fragment_unshifted"),
+    "fragments_0_120": Simulated(
+        NOT_CHRM("fragments", fragment_length=(0, 120)), "frag.s", "frag.nbs", "fragment_0_120_unshifted"
+    ),
+    "fragments_180_250": Simulated(
+        NOT_CHRM("fragments", fragment_length=(180, 250)), "frag.m", "frag.nbm", "fragment_180_250_unshifted"
+    ),
+    "paired_insertions": Simulated(NOT_CHRM("paired_insertions"), "frag.bed", "frag.nb", "paired-insertion_shifted"),
 }
-SINGLE_END = ("reads", "reads_extend200", "insertions")
-FROM_SNAPATAC2 = {
-    "fragments": "fragment_unshifted",
-    "fragments_0_120": "fragment_0_120_unshifted",
-    "fragments_180_250": "fragment_180_250_unshifted",
-    "paired_insertions": "paired-insertion_shifted",
-}
+SAMPLES = {"pe1": PAIRED_END, "pe2": PAIRED_END, "se1": SINGLE_END}
 
 
 def read_columns(path: Path) -> Mapping[str, list[int]]:
@@ -74,27 +78,23 @@ def read_columns(path: Path) -> Mapping[str, list[int]]:
     return {name: [int(row[column]) for row in rows] for column, name in enumerate(header) if column > 2}
 
 
-@pytest.mark.parametrize(
-    ("sample", "name"),
-    [
-        *((sample, name) for sample in ("pe1", "pe2") for name in SIMULATED if name != "reads_extend200"),
-        *(("se1", name) for name in SINGLE_END),
-    ],
-)
+@pytest.mark.parametrize(("sample", "name"), [(sample, name) for sample, names in SAMPLES.items() for name in names])
 def test_units_filters_and_blacklist_are_those_of_the_reference_tools(data: Path, sample: str, name: str) -> None:
-    folder, counting = data / "units-sim", SIMULATED[name]
+    folder, simulated = data / "units-sim", SAMPLES[sample][name]
     regions, bam = read_regions(folder / "inputs" / "regions.bed"), folder / "inputs" / f"{sample}.bam"
     expected = read_columns(folder / "counts" / f"{sample}.tsv")
     totals = dict(line.split("\t")[1:] for line in (folder / "counts" / "totals.tsv").read_text().splitlines())
-    for blacklist, column, total in zip(
-        (None, folder / "inputs" / "blacklist.bed"), (name, f"{name}_blacklist"), TOTALS[name], strict=True
+    found = {}
+    for blacklist, column, total in (
+        (None, name, simulated.total),
+        (folder / "inputs" / "blacklist.bed", f"{name}_blacklist", simulated.total_outside),
     ):
-        counts, tally = count_alignments(bam, regions, counting, blacklist=blacklist, warn=lambda text: None)
-        assert counts.tolist() == expected[column]
+        counts, tally = count_alignments(bam, regions, simulated.counting, blacklist=blacklist, warn=lambda text: None)
+        found[column] = counts.tolist()
+        assert found[column] == expected[column]
         assert tally["usable"] == int(totals[f"{sample}.{total}"])
-    if name in FROM_SNAPATAC2:
-        found = read_columns(folder / "counts" / f"{sample}.snapatac2.tsv")
-        assert expected[name] == found[FROM_SNAPATAC2[name]]
+    if simulated.in_snapatac2:
+        assert found[name] == read_columns(folder / "counts" / f"{sample}.snapatac2.tsv")[simulated.in_snapatac2]
 
 
 @pytest.mark.parametrize("sample", ["pe1", "pe2"])
