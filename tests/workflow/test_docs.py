@@ -6,6 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pysam
 import pytest
 import yaml
 
@@ -85,8 +87,27 @@ def test_the_benchmark_of_counting_runs(clone: Path) -> None:
     assert re.search(r"\| measure_coverage\.py, reads \|.*\| 1\.00 \|.*\| all \|", printed)
     rows = re.findall(r"^\| (?:featureCounts|bedtools|ngs_toolkit|measure_coverage\.py).*", printed, re.MULTILINE)
     assert len(rows) >= 5
+    others = ("three region sets", "two reads", "featureCounts -T1, fragments")
     for row in rows:
-        assert row.endswith("| all |") or "three region sets" in row or "two reads" in row, row
+        assert row.endswith("| all |") or any(name in row for name in others), row
+    if "| featureCounts -T1, fragments |" in printed:  # it counts no pair whose mates lie on both sides of a region
+        (folder,) = (clone / "bench").iterdir()
+        theirs = [int(line.split("\t")[6]) for line in (folder / "f3.txt").read_text().splitlines()[2:]]
+        ours = [int(line.split("\t")[3]) for line in (folder / "3.bed").read_text().splitlines()]
+        assert ours != theirs
+        assert np.array_equal(np.subtract(ours, theirs), count_pairs_around(folder))
+
+
+def count_pairs_around(folder: Path) -> list[int]:
+    """Return in how many pairs that the benchmark counts a region lies between the mates, overlapping neither."""
+    gaps: dict[str, list[tuple[int, int]]] = {}
+    for read in pysam.AlignmentFile(str(folder / "reads.bam")):
+        if read.is_read1 and not read.is_duplicate and read.mapping_quality >= 30 and read.template_length > 100:
+            end = read.reference_start + read.template_length - 50  # of mates of 50 bases
+            gaps.setdefault(str(read.reference_name), []).append((read.reference_end or 0, end))
+    arrays = {contig: np.array(both).T for contig, both in gaps.items()}
+    rows = [line.split("\t")[:3] for line in (folder / "regions.bed").read_text().splitlines()]
+    return [int(((arrays[c][0] <= int(s)) & (int(e) <= arrays[c][1])).sum()) for c, s, e in rows]
 
 
 @pytest.mark.slow
