@@ -23,21 +23,25 @@ DEFINITIONS = {
 }
 
 
+def read_counts(path: Path) -> tuple[Regions, Mapping[str, list[int]]]:
+    """Return the regions of a table of counts, which its first three columns are, and the other columns."""
+    header, *rows = (line.split("\t") for line in path.read_text().splitlines())
+    contigs, starts, ends = ([row[column] for row in rows] for column in range(3))
+    regions = Regions.from_names(contigs, np.array(starts, np.int64), np.array(ends, np.int64))
+    return regions, {name: [int(row[column]) for row in rows] for column, name in enumerate(header) if column > 2}
+
+
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_every_cell_equals_the_expected_one(data: Path, definition: str) -> None:
     tables = sorted((data / "_expected").glob(f"*/{definition}.tsv"))
     assert len(tables) >= (2 if "properpair" in definition else 5)
     for table in tables:
-        header, *rows = (line.split("\t") for line in table.read_text().splitlines())
-        contigs, starts, ends = ([row[column] for row in rows] for column in range(3))
-        regions = Regions.from_names(contigs, np.array(starts, np.int64), np.array(ends, np.int64))
+        regions, columns = read_counts(table)
         cohort = data / table.parent.name.split(".")[0]
-        for column, sample in enumerate(header[3:], start=3):
+        for sample, expected in columns.items():
             (path,) = [*cohort.glob(f"bam/{sample}.bam"), *cohort.glob(f"{sample}.bam"), *cohort.glob("x.bam")][:1]
             counts, _ = count_alignments(path, regions, DEFINITIONS[definition])
-            np.testing.assert_array_equal(
-                counts, np.array([row[column] for row in rows], np.int64), f"{table} {sample}"
-            )
+            np.testing.assert_array_equal(counts, np.array(expected), f"{table} {sample}")
 
 
 NOT_CHRM = partial(Counting, min_mapq=30, exclude_contigs=("chrM",))
@@ -72,17 +76,11 @@ PAIRED_END = {
 SAMPLES = {"pe1": PAIRED_END, "pe2": PAIRED_END, "se1": SINGLE_END}
 
 
-def read_columns(path: Path) -> Mapping[str, list[int]]:
-    """Return the columns of a table of counts after the first three."""
-    header, *rows = (line.split("\t") for line in path.read_text().splitlines())
-    return {name: [int(row[column]) for row in rows] for column, name in enumerate(header) if column > 2}
-
-
 @pytest.mark.parametrize(("sample", "name"), [(sample, name) for sample, names in SAMPLES.items() for name in names])
 def test_units_filters_and_blacklist_are_those_of_the_reference_tools(data: Path, sample: str, name: str) -> None:
     folder, simulated = data / "units-sim", SAMPLES[sample][name]
-    regions, bam = read_regions(folder / "inputs" / "regions.bed"), folder / "inputs" / f"{sample}.bam"
-    expected = read_columns(folder / "counts" / f"{sample}.tsv")
+    regions, expected = read_counts(folder / "counts" / f"{sample}.tsv")
+    bam = folder / "inputs" / f"{sample}.bam"
     totals = dict(line.split("\t")[1:] for line in (folder / "counts" / "totals.tsv").read_text().splitlines())
     found = {}
     for blacklist, column, total in (
@@ -94,7 +92,8 @@ def test_units_filters_and_blacklist_are_those_of_the_reference_tools(data: Path
         assert found[column] == expected[column]
         assert tally["usable"] == int(totals[f"{sample}.{total}"])
     if simulated.in_snapatac2:
-        assert found[name] == read_columns(folder / "counts" / f"{sample}.snapatac2.tsv")[simulated.in_snapatac2]
+        _, in_snapatac2 = read_counts(folder / "counts" / f"{sample}.snapatac2.tsv")
+        assert found[name] == in_snapatac2[simulated.in_snapatac2]
 
 
 @pytest.mark.parametrize("sample", ["pe1", "pe2"])
@@ -110,8 +109,7 @@ def test_a_length_that_contradicts_the_positions_of_the_mates_is_told_and_change
 @pytest.mark.parametrize("sample", ["pe1", "pe2", "se1"])
 def test_text_files_give_what_the_reference_tools_count_in_them(data: Path, sample: str) -> None:
     folder = data / "units-sim"
-    regions = read_regions(folder / "inputs" / "regions.bed")
-    expected = read_columns(folder / "counts" / f"{sample}.tsv")
+    regions, expected = read_counts(folder / "counts" / f"{sample}.tsv")
 
     def check(kind: str, unit: str, column: str, **more: object) -> None:
         path = folder / "files" / f"{sample}.{kind}.gz"

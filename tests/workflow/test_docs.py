@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pysam
 import pytest
 import yaml
 
 from helpers import CLONE, command, copy_clone, environment, need, succeed, tracked
+from libraries import list_spans
 
 BLOCK = re.compile(
     r"^(?:<!-- needs: (?P<needs>\w+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -101,10 +101,8 @@ def test_the_benchmark_of_counting_runs(clone: Path) -> None:
 def count_pairs_around(folder: Path) -> list[int]:
     """Return in how many pairs that the benchmark counts a region lies between the mates, overlapping neither."""
     gaps: dict[str, list[tuple[int, int]]] = {}
-    for read in pysam.AlignmentFile(str(folder / "reads.bam")):
-        if read.is_read1 and not read.is_duplicate and read.mapping_quality >= 30 and read.template_length > 100:
-            end = read.reference_start + read.template_length - 50  # of mates of 50 bases
-            gaps.setdefault(str(read.reference_name), []).append((read.reference_end or 0, end))
+    for contig, start, end in list_spans(folder / "reads.bam", folder):
+        gaps.setdefault(contig, []).append((start + 50, end - 50))  # mates have 50 bases
     arrays = {contig: np.array(both).T for contig, both in gaps.items()}
     rows = [line.split("\t")[:3] for line in (folder / "regions.bed").read_text().splitlines()]
     return [int(((arrays[c][0] <= int(s)) & (int(e) <= arrays[c][1])).sum()) for c, s, e in rows]
