@@ -11,6 +11,7 @@ from pathlib import Path
 
 from divvy_coverage.command_line import add_cohort_options, run
 from divvy_coverage.files import check_outputs
+from divvy_coverage.matrix.cohort import read_cohort
 from divvy_coverage.matrix.collecting import collect_coverage, write_matrix
 from divvy_coverage.matrix.formats import WRITERS, find_writer
 from divvy_coverage.matrix.normalization import METHODS
@@ -34,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     find_writer(args.out)  # a format that does not exist, and a file that cannot be written, are errors at once
     check_outputs(args.out)
     method = args.normalization if args.kind == "norm" else "none"
-    matrix = collect_coverage(args.samples, args.regions, args.coverage, args.stats, args.region_stats, method)
+    cohort = read_cohort(args.samples, args.regions, args.coverage, args.inputs)
+    matrix = collect_coverage(cohort, args.samples, args.stats, args.region_stats, method)
     write_matrix(matrix, args.out)
 
 

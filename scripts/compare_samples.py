@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Command line: compare the samples of a table."""
     args = _parser().parse_args(argv)
     check_outputs(args.pca, args.correlation, args.summary)
-    cohort = read_cohort(args.samples, args.regions, args.coverage)
-    findings = cohort.read_findings(summary=args.stats)[0]
+    cohort = read_cohort(args.samples, args.regions, args.coverage, args.inputs)
+    findings = cohort.read_findings()[0]
     statistics = read_statistics(args.stats, cohort.names)
     alike = compare_cohort(cohort, fit_to_statistics(args.normalization, cohort, statistics), args.normalization)
     components = [f"PC{number}" for number in range(1, len(alike.explained) + 1)]

@@ -14,7 +14,7 @@ from divvy_coverage.command_line import run, warn
 from divvy_coverage.counting.bins import write_bins
 from divvy_coverage.counting.count import count_sample
 from divvy_coverage.counting.options import add_counting_options, get_settings
-from divvy_coverage.counting.origin import check_unchanged, describe_files
+from divvy_coverage.counting.origin import check_planned, check_unchanged, describe_files
 from divvy_coverage.counting.passes import Wanted
 from divvy_coverage.counting.presets import check_shift, resolve_counting
 from divvy_coverage.counting.writing import make_evidence, write_sample
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tss", type=Path, help="BED with strands: transcription start sites, for a profile of insertions around them")
     add("--reference", type=Path, help="reference genome (FASTA), for CRAM files that do not carry their own")
     add("--absent-contigs", choices=ABSENT_CONTIGS, default="error", help="regions on contigs that a header lacks")
+    add("--fingerprints", nargs="+", metavar="SHA256", help="of all these files but --regions: others are refused")
     add("--threads", type=int, default=1, help="threads for a BAM file (%(default)s)")
     add("--out", type=Path, nargs="+", required=True, help="counts to write: .npy, or BED with a column of counts")
     add("--stats", type=Path, required=True, help="all else that was found, to write (.json)")
@@ -46,12 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def check_numbers(args: argparse.Namespace) -> None:
-    """Raise UserError unless there are as many outputs as region sets, and bins have a width."""
+def check_number(args: argparse.Namespace) -> None:
+    """Raise UserError unless there are as many outputs as region sets."""
     if (given := len(args.out)) != len(args.regions):
         raise UserError(f"--out: expected one file for each of {len(args.regions)} region sets, found {given}")
-    if args.bin_size < 1:
-        raise UserError(f"--bin-size: expected a width of at least 1 bp, found {args.bin_size}")
 
 
 def read_wanted(args: argparse.Namespace) -> Wanted:
@@ -72,11 +71,12 @@ def read_wanted(args: argparse.Namespace) -> Wanted:
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: count one sample."""
     args = _parser().parse_args(argv)
-    check_numbers(args)
+    check_number(args)
     check_outputs(*args.out, args.stats, *([args.bins] if args.bins else []))  # before hours of counting
     names, wanted = name_region_sets(args.regions), read_wanted(args)
-    sources = (args.bam, args.peaks or [], args.tss, args.reference)
+    sources = (args.bam, args.peaks or [], args.tss, args.blacklist, args.reference)
     files = describe_files(*sources)
+    check_planned(files, args.fingerprints)
     with show_progress(args.bam) as progress:
         counted = count_sample(args.bam, wanted, args.reference, args.threads, progress, warn)
     check_unchanged(files, describe_files(*sources))

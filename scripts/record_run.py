@@ -16,6 +16,7 @@ from typing import Any
 
 from divvy_coverage import __version__
 from divvy_coverage.command_line import run
+from divvy_coverage.counting.inputs import read_inputs
 from divvy_coverage.files import compute_sha256, replacing
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.naming import name_region_set
@@ -63,13 +64,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--config", type=json.loads, required=True, help="the configuration with all its keys (JSON)")
-    add("--counting", type=Path, help="what was counted, with the defaults of the assay (.json)")
+    add("--inputs", type=Path, help="what the evidence was made from, with the defaults of the assay (.json)")
     add("--samples", type=Path, required=True, help="sample table")
     add("--regions", type=Path, nargs="+", required=True, help="region sets, each in a file of its name")
     add("--command", default=os.environ.get(COMMAND, ""), help=f"command line of the run (default: ${COMMAND})")
     add("--out", type=Path, required=True, help="record to write (.json)")
     args = parser.parse_args(argv)
-    counting = json.loads(args.counting.read_bytes()) if args.counting else {}
+    counting = read_inputs(args.inputs).counting if args.inputs else {}
     record = describe_run(args.config, counting, args.command, args.samples, args.regions)
     with replacing(args.out) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Command line: summarize the samples of a table."""
     args = _parser().parse_args(argv)
     check_outputs(args.stats, args.region_stats)
-    cohort = read_cohort(args.samples, args.regions, args.coverage)
+    cohort = read_cohort(args.samples, args.regions, args.coverage, args.inputs)
     findings = cohort.read_findings(args.mitochondrial_contigs)
     support = read_support(args.support, len(cohort.regions)) if args.support else None
     statistics, regions = summarize_cohort(cohort, findings, support, args.library_size)

@@ -33,6 +33,7 @@ def add_cohort_options(parser: argparse.ArgumentParser) -> None:
     add("--samples", type=Path, required=True, help="table with a column sample_name; gives the columns")
     add("--regions", type=Path, required=True, help="region set; gives the rows")
     add("--coverage", type=Path, required=True, help="folder with <sample>/evidence.json and the samples' counts")
+    add("--inputs", type=Path, help="what these are to be made from (inputs.json of the results): others are refused")
 
 
 def write_options(settings: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import os
+import secrets
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -61,19 +62,18 @@ def replacing(path: Path) -> Iterator[Path]:
     the file cannot be written.
     """
     _check_place(path)
+    temporary = path.parent / f".{secrets.token_hex(4)}.{path.name[-80:]}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix="." + path.name[-80:])
+        # with the permissions of any new file, which `tempfile` would have to ask for in a way that other threads see
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as error:
         raise explain_unwritable(path, error) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        if error.errno in DISK_ERRORS or error.filename == name:
+        if error.errno in DISK_ERRORS or error.filename == str(temporary):
             raise explain_unwritable(path, error) from error
         raise
     finally:
@@ -203,9 +203,3 @@ def _read_row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
 
 def _write_rows(rows: Iterable[Sequence[object]], file: IO[str]) -> None:
     csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

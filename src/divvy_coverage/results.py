@@ -6,7 +6,7 @@ The rules read this module too, by its path, so it imports nothing.
 SAMPLES = "samples.tsv"
 EXCLUDED = "excluded_samples.tsv"
 WARNINGS = "warnings.tsv"
-COUNTING = "counting.json"
+INPUTS = "inputs.json"
 DIFFERING = "differing.json"  # only of a plan
 PROVENANCE = "provenance.json"
 REGIONS = "regions/{region_set}.npz"  # for jobs

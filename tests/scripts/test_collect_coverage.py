@@ -182,7 +182,7 @@ def test_other_filters_are_refused(counted: Path) -> None:
 def test_damaged_counts_are_refused(counted: Path) -> None:
     np.save(counted / "cov" / "007" / "r.npy", np.array([0, 3, 4], np.int32))
     (counted / "cov" / "alpha" / "r.npy").write_bytes(b"")
-    refuse(collect(counted, "m.csv.gz"), "007/r.npy", "alpha/r.npy", "remove them", "remove stats.tsv, too")
+    refuse(collect(counted, "m.csv.gz"), "007/r.npy", "alpha/r.npy", "remove them and run again")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"regions": 1}'])

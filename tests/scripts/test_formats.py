@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 import collect_coverage as collect
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.matrix import formats
+from divvy_coverage.matrix.cohort import read_cohort
 from divvy_coverage.matrix.collecting import collect_coverage, write_matrix
 from divvy_coverage.matrix.normalization import METHODS, fit
 from divvy_coverage.matrix.tables import infer_type
@@ -324,8 +325,11 @@ def test_files_tell_how_they_were_made(many: Written, suffix: str, kind: str, me
 
 @pytest.mark.parametrize("suffix", [".parquet", ".h5ad", ".mtx.gz"])
 def test_metadata_of_any_length_and_content_are_kept(many: Written, suffix: str) -> None:
-    paths = (many.folder / name for name in ("s.tsv", "r.bed", "cov", "stats.tsv", "regions.tsv.gz"))
-    matrix = replace(collect_coverage(*paths, "none"), metadata=LONG)
+    samples, regions, coverage, *tables = (
+        many.folder / name for name in ("s.tsv", "r.bed", "cov", "stats.tsv", "regions.tsv.gz")
+    )
+    cohort = read_cohort(samples, regions, coverage)
+    matrix = replace(collect_coverage(cohort, samples, *tables, "none"), metadata=LONG)
     path = many.folder / f"long{suffix}"
     write_matrix(matrix, path)
     assert described(path) == LONG

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -321,6 +322,30 @@ def test_bad_files_are_refused_and_leave_nothing(measure: Measure, harm: Callabl
     said = refuse(measure(), "x.bam")
     assert said.count("\n") == 1, said
     assert {path.name for path in Path().iterdir()} <= {"x.bam", "r.bed"}
+
+
+@pytest.mark.parametrize("option", ["--bam", "--blacklist", "--peaks", "--tss", "--reference"])
+def test_a_file_that_is_not_the_one_that_was_planned_with_is_refused(measure: Measure, option: str) -> None:
+    write_bam(Path("x.bam"), CONTIGS, [("r", 0, "chr1", 22, "5M", 60)])
+    files = {"--bam": "x.bam", "--blacklist": "b.bed", "--peaks": "p.bed", "--tss": "t.bed", "--reference": "g.fa"}
+    for name in ("b.bed", "p.bed", "t.bed"):
+        Path(name).write_text(f"chr1\t100\t101\t{name}\t0\t+\n")
+    Path("g.fa").write_text(">chr1\nACGT\n")
+    planned = [word for name, path in files.items() if name != "--bam" for word in (name, path)]
+    planned += ["--fingerprints", *(compute_fingerprint(Path(path)) for path in files.values())]
+    succeed(measure(*planned))
+    os.utime("x.bam", (0, 0))
+    succeed(measure(*planned))
+    for output in ("x.npy", "x.json"):
+        Path(output).unlink()
+    if option == "--bam":
+        write_bam(Path("x.bam"), {"chr2": 300}, [])  # without regions' contigs, which a run would count as 0
+    else:
+        Path(files[option]).write_text(Path(files[option]).read_text() + "\n")
+    said = refuse(measure(*planned, "--absent-contigs", "zero"), "changed since the run was planned; run again")
+    assert said.split("\n")[1:] == [f"  {files[option]}", ""]
+    assert not Path("x.npy").exists()
+    assert not Path("x.json").exists()
 
 
 @pytest.mark.parametrize("flags", ["4096", "-1", "x"])

@@ -225,6 +225,17 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, place: str) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"folder", "pipe"}
 
 
+def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the mask of permissions, which all threads of a process share, is never touched for it."""
+    (tmp_path / "any").touch()
+    monkeypatch.setattr(os, "umask", None)
+    with replacing(tmp_path / "new") as temporary:
+        assert temporary.stat().st_mode == (tmp_path / "any").stat().st_mode
+        temporary.write_text("x")
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "any").stat().st_mode
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_errors_of_reading_are_no_errors_of_writing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "x"):
         (tmp_path / "gone").read_bytes()

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from divvy_coverage.counting.evidence import read_evidence, write_evidence
+from divvy_coverage.counting.inputs import Inputs, write_inputs
+from divvy_coverage.counting.tally import Tally
 from divvy_coverage.matrix import comparison
 from divvy_coverage.matrix.tables import build_sample_table
 from divvy_coverage.samples import Sample
@@ -37,6 +41,12 @@ def compare(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Compare samples that have been summarized."""
     outputs = "--pca pca.tsv --correlation correlation.tsv --summary summary.json"
     return script("compare_samples", *INPUTS.split(), *outputs.split(), *options, folder=folder)
+
+
+def collect(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Collect samples that have been summarized."""
+    outputs = "--region-stats regions.tsv.gz --kind raw --out m.csv.gz"
+    return script("collect_coverage", *INPUTS.split(), *outputs.split(), *options, folder=folder)
 
 
 def missing(folder: Path, names: Sequence[str]) -> bool:
@@ -104,10 +114,12 @@ def test_statistics_of_samples_have_library_size_and_detected_regions(tmp_path: 
     assert found["frip"].tolist() == [0.5] * 6
 
 
-def change_evidence(folder: Path, sample: str, **more: object) -> None:
-    """Change the evidence of a sample."""
+def change_evidence(folder: Path, sample: str, in_peaks: int | None = None, **more: object) -> None:
+    """Change the evidence of a sample: the number in its own peaks, and what JSON has of its tally."""
     path = folder / "cov" / sample / "evidence.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | more))
+    evidence = read_evidence(path)
+    tally = Tally.from_json(evidence.tally.describe() | more)
+    write_evidence(replace(evidence, tally=tally, in_peaks=in_peaks), path)
 
 
 def test_what_is_not_known_of_some_samples_is_empty_and_never_0(tmp_path: Path) -> None:
@@ -245,8 +257,33 @@ def test_coverage_that_does_not_belong_together_is_refused(tmp_path: Path) -> No
     write_cohort(tmp_path, counts())
     succeed(summarize(tmp_path))
     np.save(tmp_path / "cov" / "s1" / "r.npy", np.zeros(40, np.int32))
-    assert "stats.tsv" not in refuse(summarize(tmp_path), "s1/r.npy", "remove them")
-    refuse(compare(tmp_path), "s1/r.npy", "remove them", "remove stats.tsv, too")
+    for command in (summarize, compare):
+        refuse(command(tmp_path), "s1/r.npy", "remove them and run again")
+
+
+def test_coverage_that_was_made_from_something_else_is_refused(tmp_path: Path) -> None:
+    write_cohort(tmp_path, counts(5, 2))
+    evidence = read_evidence(tmp_path / "cov" / "s1" / "evidence.json")
+    files = [{"kind": "alignments", "path": "s1.bam", "bytes": 5, "fingerprint": "x"}]
+    write_evidence(replace(evidence, files=files), tmp_path / "cov" / "s1" / "evidence.json")
+    wanted = Inputs("code", evidence.counting, {"s0": [], "s1": [("alignments", "x")]})
+    cases = {
+        "": wanted,
+        "by another version of the code": replace(wanted, code="other"),
+        "with other settings: ": replace(wanted, counting=evidence.counting | {"min_mapq": 7}),
+        "from other files, or as they were: s1.bam": replace(wanted, files={"s0": [], "s1": [("alignments", "y")]}),
+        "from other files, or as they were: ": replace(wanted, files={"s1": [("alignments", "x")]}),
+    }
+    for problem, inputs in cases.items():
+        write_inputs(inputs, tmp_path / "inputs.json")
+        for command in (summarize, compare, collect):
+            done = command(tmp_path, "--inputs", "inputs.json")
+            if problem:
+                refuse(done, f"evidence.json: counted {problem}", "run the workflow again")
+            else:
+                succeed(done)
+    (tmp_path / "inputs.json").write_text('{"code": "code", "counting": {}, "files": {"s0": 1}}')
+    refuse(summarize(tmp_path, "--inputs", "inputs.json"), "inputs.json: not the inputs of a run", "run the workflow")
 
 
 def test_every_table_has_one_row_per_sample(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pysam
 import pytest
 
 import preflight
+from divvy_coverage.counting.inputs import read_inputs
 from divvy_coverage.counting.options import SETTINGS
 from divvy_coverage.errors import UserError
 from divvy_coverage.preflight.checks import CheckedInputs, check_inputs
@@ -117,7 +118,7 @@ def test_the_same_inputs_give_the_same_plan_and_nothing_is_changed_in_the_result
     assert not Path("results").exists()
     first = contents()
     assert first.keys() == {
-        *(*TABLES, "counting.json", "given.npz", "given.bed", "made.npz", "made.bed", "made.support.parquet")
+        *(*TABLES, "inputs.json", "given.npz", "given.bed", "made.npz", "made.bed", "made.support.parquet")
     }
     assert {Path(name).name for name in differing} == first.keys() - {"excluded_samples.tsv"}
     start()
@@ -377,7 +378,7 @@ def test_what_is_counted_follows_the_assay_and_the_files(check: Run) -> None:
     assert (atac.unit, atac.min_mapq, atac.exclude_flags, atac.fragment_length) == ("fragments", 30, 3844, (0, 2000))
     assert "chrM" in atac.exclude_contigs
     assert (cutandrun.unit, cutandrun.min_mapq, cutandrun.exclude_flags) == ("fragments", 5, 2820)
-    assert json.loads(Path("plan/counting.json").read_text()) == cutandrun.describe() | {"blacklist": None}
+    assert read_inputs(Path("plan/inputs.json")).counting == cutandrun.describe() | {"blacklist": None}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """The evidence of a sample, and its counts, are read as they were written; other files are refused."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,12 +92,14 @@ def test_what_is_no_evidence_is_refused(tmp_path: Path) -> None:
     write_evidence(count(tmp_path, wanted)[1], path)
     whole = json.loads(path.read_text())
     assert whole["version"]
+    del whole["sha256"]
     unused = {"version"}
     others = [{key: value for key, value in whole.items() if key != missing} for missing in whole.keys() - unused]
     others += [whole | {"tss_profile": [1, 2]}, whole | {"mapping_quality": {"256": 1}}, whole | {"region_sets": []}]
-    others += [whole | {"fragment_lengths": {"x": 1}}, whole | {"region_sets": {"x": {}}}, [], None]
+    others += [whole | {"fragment_lengths": {"x": 1}}, whole | {"region_sets": {"x": {}}}]
     others += [whole | {"files": [{"kind": "alignments"}]}, whole | {"mapping_quality": {"9" * 30: 1}}]
-    for text in ["", "{", *map(json.dumps, others)]:
+    sealed = [{"sha256": sha256(json.dumps(each).encode()).hexdigest(), **each} for each in others if each]
+    for text in ["", "{", "[]", "null", *map(json.dumps, [whole, *sealed])]:
         path.write_text(text)
         with pytest.raises(
             UserError, match=r"evidence\.json: not the evidence of a sample: .*; remove it and run again"
@@ -103,6 +108,31 @@ def test_what_is_no_evidence_is_refused(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(UserError, match="No such file"):
         read_evidence(path)
+
+
+def find_numbers(content: Any) -> Iterator[tuple[dict[str, Any] | list[Any], Any]]:
+    """Yield each place of a number, as the dictionary or list that it is in and its key there."""
+    for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+        if isinstance(value, (dict, list)):
+            yield from find_numbers(value)
+        elif isinstance(value, int):
+            yield content, key
+
+
+def test_evidence_that_was_edited_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "evidence.json"
+    write_evidence(count(tmp_path, Wanted([REGIONS, OTHERS], Counting("reads")))[1], path)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content))  # the same, in one line
+    assert read_evidence(path).tally["usable"] == 53
+    places = list(find_numbers(content))
+    assert len(places) > 40
+    for place, key in places:
+        place[key] += 1
+        path.write_text(json.dumps(content))
+        with pytest.raises(UserError, match=r"evidence\.json: not the evidence of a sample: it was edited or damaged"):
+            read_evidence(path)
+        place[key] -= 1
 
 
 def test_counts_beyond_int32_are_refused(tmp_path: Path) -> None:

@@ -107,9 +107,9 @@ def test_whole_numbers_as_r_writes_them_and_paths_with_variables(project: Path) 
         "counting": {"unit": "reads", "min_mapq": 30.0, "exclude_flags": 4.0},
     }
     (project / "config" / "config.yaml").write_text(yaml.safe_dump(config))
-    made = ["results/counting.json", "results/regions/a.bed", "results/regions/c.bed"]
+    made = ["results/inputs.json", "results/regions/a.bed", "results/regions/c.bed"]
     succeed(snakemake(project, *made, "--cores", "1", HOME=str(project), HERE=str(project)))
-    counting = json.loads((project / made[0]).read_text())
+    counting = json.loads((project / made[0]).read_text())["counting"]
     assert (counting["min_mapq"], counting["exclude_flags"]) == (30, 4)
     assert isinstance(counting["min_mapq"], int)
     assert (project / made[1]).read_text() == "chr1\t120\t130\n"

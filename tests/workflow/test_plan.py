@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from divvy_coverage.errors import UserError
+from divvy_coverage.project import Project
 from helpers import (
     MATRIX,
     NOTHING,
@@ -92,6 +94,46 @@ def test_a_run_is_of_its_own_sheet_whatever_is_called_beside_it(project: Path) -
     run(project)
     assert columns(project) == {"b": [1], "a": [1]}
     assert list(columns(project)) == ["b", "a"]
+
+
+def test_a_file_that_is_exchanged_after_the_run_was_planned_is_not_counted(project: Path) -> None:
+    snakefile = project / "waiting.smk"
+    snakefile.write_text(WAITING.format(snakefile=str(SNAKEFILE)))
+    options = ["--snakefile", str(snakefile), MATRIX, "--cores", "2", "--show-failed-logs"]
+    log = project / "first.log"
+    with log.open("w") as file:
+        first = subprocess.Popen(["snakemake", *options], cwd=project, env=environment(), stdout=file, stderr=file)
+    try:
+        wait_for_end("fix_samples", log)
+        write_bam(project / "bam/b.bam", {"other": 10_000}, [])  # whose regions would count as 0
+    finally:
+        (project / "go").touch()
+        first.wait(timeout=200)
+    assert first.returncode == 1
+    assert "changed since the run was planned; run again, and what changed is counted:\n  bam/b.bam" in log.read_text()
+    assert not (project / "results/coverage/b/evidence.json").exists()
+    refuse(snakemake(project, MATRIX, "--cores", "2"), "bam/b.bam", "contig")
+    write_bam(project / "bam/b.bam", {"chr1": 10_000}, [])
+    run(project)
+    assert columns(project) == {"a": [1, 0], "b": [0, 0]}
+
+
+def test_counts_of_other_files_are_not_collected(counted: Path) -> None:
+    swap_by_mv(counted)
+    with pytest.raises(UserError, match="a/evidence.json: counted from other files, or as they were: bam/a.bam"):
+        Project(counted / "config" / "config.yaml").collect_coverage(progress=False)
+
+
+@pytest.mark.parametrize(
+    "options", [["--summary"], ["--dag"], ["--report", "report.zip"], ["--list-rules"], ["--lint"]]
+)
+def test_results_are_shown_also_without_their_inputs(counted: Path, options: list[str]) -> None:
+    shutil.rmtree(counted / "bam")
+    before = listing(counted)
+    printed = succeed(snakemake(counted, MATRIX, *options))
+    assert ("bam/a.bam" in printed) == (options[0] not in ("--list-rules", "--lint"))
+    assert listing(counted) == before
+    refuse(snakemake(counted, "--dry-run"), "no such file: bam/a.bam")
 
 
 @pytest.mark.parametrize(

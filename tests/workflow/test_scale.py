@@ -41,7 +41,7 @@ def test_each_sample_is_a_job_and_each_file_is_read_once(tmp_path: Path) -> None
     write_project(tmp_path, SAMPLES)
     assert plan(tmp_path) == SAMPLES
 
-    planned = [f"results/regions/{name}.npz" for name in SETS] + ["results/samples.tsv", "results/counting.json"]
+    planned = [f"results/regions/{name}.npz" for name in SETS] + ["results/samples.tsv", "results/inputs.json"]
     succeed(snakemake(tmp_path, "--cores", "2", *planned))
     read: list[Path] = []
 

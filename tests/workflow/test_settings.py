@@ -78,7 +78,7 @@ def test_only_the_file_that_is_missing_is_collected_again(complete: Path) -> Non
 
 def test_other_filters_make_all_anew(complete: Path) -> None:
     matrices = {f"collect_coverage {kind}": len(FORMATS) for kind in ("raw", "norm")}
-    others = {"fix_counting": 1, "measure_coverage": 2, "summarize_coverage": 1, "compare_samples": 1}
+    others = {"fix_inputs": 1, "measure_coverage": 2, "summarize_coverage": 1, "compare_samples": 1}
     assert plan(complete, counting={"min_mapq": 3}) == REPORT | matrices | others
 
 

@@ -14,6 +14,9 @@ from math import ceil, log2
 from snakemake.exceptions import WorkflowError
 
 COMMAND = "DIVVY_COVERAGE_COMMAND"  # environment variable: the command line of the run
+# what Snakemake is also called for: what needs no plan, and what shows results, of which the inputs may be gone
+UNPLANNED = {"--unlock", "--list-rules", "--list", "-l", "--list-target-rules", "--lt"}
+SHOWING = {"--report", "--summary", "-S", "--detailed-summary", "-D", "--dag", "--rulegraph", "--filegraph", "--d3dag"}
 
 
 wildcard_constraints:
@@ -42,17 +45,28 @@ def results_folder(wildcards=None):
 def is_planning():
     """Tell whether this process plans a run or shows one, and does not only read the rules, remove locks or run a job."""
     # the linter is alone in not checking envvars; of what Snakemake is called for, nothing else is known yet
-    return workflow.is_main_process and getattr(workflow, "check_envvars", True) and "--unlock" not in sys.argv
+    return workflow.is_main_process and getattr(workflow, "check_envvars", True) and not is_called_for(UNPLANNED)
+
+
+def is_called_for(options):
+    """Tell whether any of some options is on the command line."""
+    return any(word.partition("=")[0] in options for word in sys.argv[1:])
 
 
 def prepare_plan():
-    """Check all inputs, and write what the run is to be made of to a temporary folder; return the folder."""
+    """Check all inputs, and write what the run is to be made of to a temporary folder; return the folder.
+
+    Results can be shown also if their inputs are gone: then they are what is planned.
+    """
     plan = tempfile.mkdtemp(prefix="divvy_coverage.")
     atexit.register(shutil.rmtree, plan, ignore_errors=True)
     cache = f".snakemake/divvy_coverage/{RESULTS}"
     folders = ["--plan", plan, "--results", RESULTS, "--cache", cache]
     command = [sys.executable, "-m", "divvy_coverage", "preflight", *folders]
     done = subprocess.run(command, input=json.dumps(config), stderr=subprocess.PIPE, encoding="utf-8")
+    if done.returncode and is_called_for(SHOWING) and os.path.exists(f"{RESULTS}/{names.SAMPLES}"):
+        logger.warning(f"{done.stderr.strip()}\nThe results are shown as they are.")
+        return RESULTS
     if done.returncode:
         raise WorkflowError(done.stderr.strip())
     if done.stderr:
@@ -207,14 +221,26 @@ def optional_inputs(wildcards):
     return [ancient(local(path)) for path in paths if path]
 
 
-def counting_options():
-    """Return what is counted as command-line options; nothing before the inputs are checked, as for the linter."""
-    path = f"{PLAN}/{names.COUNTING}"
+@cache
+def inputs():
+    """Return what the samples are counted from; nothing before the inputs are checked, as for the linter."""
+    path = f"{PLAN}/{names.INPUTS}"
     if not os.path.exists(path):
-        return ""
+        return {}
     with open(path, encoding="utf-8") as file:
-        counting = json.load(file)
-    del counting["blacklist"]  # its digest
+        return json.load(file)
+
+
+def fingerprints(wildcards):
+    """Return the fingerprints of the files that a sample is counted from, which a job compares with what it finds."""
+    return " ".join(dict.fromkeys(fingerprint for _, fingerprint in inputs()["files"][wildcards.sample]))
+
+
+def counting_options():
+    """Return what is counted as command-line options."""
+    if not inputs():
+        return ""
+    counting = {name: value for name, value in inputs()["counting"].items() if name != "blacklist"}  # its digest
     settings = {"tss": config["statistics"]["tss"], "blacklist": config["blacklist"], "reference": config["reference"]}
     return write_options(counting | {key: value for key, value in settings.items() if value != ""})
 

@@ -3,7 +3,7 @@ rule measure_coverage:
     input:
         plan=plan,
         samples=only_before(names.SAMPLES),
-        settings=only_before(names.COUNTING),
+        inputs=only_before(names.INPUTS),
         regions=only_before(names.REGIONS),
         bam=sample_files("files"),
         peaks=sample_files("peaks"),
@@ -23,9 +23,10 @@ rule measure_coverage:
     params:
         code=package("scripts/measure_coverage", "intervals", "alignments", "counting"),
         counting=counting_options(),
+        fingerprints=fingerprints,
         peaks=peaks_option,
     # preflight has decided what to do about regions on contigs that a header lacks
     shell:
         "python -m divvy_coverage measure_coverage --bam {input.bam:q} --regions {input.regions:q} {params.peaks}"
-        " {params.counting} --absent-contigs zero --threads {threads} --out {output.counts:q} --stats {output.evidence:q}"
-        " 2> {log:q}"
+        " {params.counting} --fingerprints {params.fingerprints} --absent-contigs zero --threads {threads}"
+        " --out {output.counts:q} --stats {output.evidence:q} 2> {log:q}"

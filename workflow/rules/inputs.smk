@@ -25,21 +25,21 @@ rule fix_samples:
         " cp {resources.plan:q}/{params.excluded} {params.results:q}; fi) 2> {log:q}"
 
 
-rule fix_counting:
-    """Write what is counted."""
+rule fix_inputs:
+    """Write what is counted, and the fingerprints of the files of each sample."""
     input:
         plan=plan,
     output:
-        in_results(names.COUNTING),
+        in_results(names.INPUTS),
     log:
-        in_results("logs/fix_counting.log"),
+        in_results("logs/fix_inputs.log"),
     localrule: True
     conda:
         "../envs/divvy-coverage.yaml"
     resources:
         plan=plan_folder,
     params:
-        name=names.COUNTING,
+        name=names.INPUTS,
     shell:
         "cp {resources.plan:q}/{params.name} {output:q} 2> {log:q}"
 

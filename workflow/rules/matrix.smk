@@ -4,6 +4,7 @@ rule summarize_coverage:
     # of this depend the counts' matrices, so nothing in it depends on the normalization
     input:
         samples=in_results(names.SAMPLES),
+        inputs=in_results(names.INPUTS),
         regions=in_results(names.REGIONS),
         support=support,
         counts=for_each_sample(names.COUNTS),
@@ -26,8 +27,8 @@ rule summarize_coverage:
         mitochondrial=mitochondrial_option(),
     shell:
         "python -m divvy_coverage summarize_coverage --samples {input.samples:q} --regions {input.regions:q}"
-        " --coverage {params.coverage:q} {params.support} --library-size {params.library_size} {params.mitochondrial}"
-        " --stats {output.stats:q} --region-stats {output.region_stats:q} 2> {log:q}"
+        " --coverage {params.coverage:q} --inputs {input.inputs:q} {params.support} {params.mitochondrial}"
+        " --library-size {params.library_size} --stats {output.stats:q} --region-stats {output.region_stats:q} 2> {log:q}"
 
 
 rule compare_samples:
@@ -36,6 +37,7 @@ rule compare_samples:
     # counts are not inputs, as below
     input:
         samples=in_results(names.SAMPLES),
+        inputs=in_results(names.INPUTS),
         regions=in_results(names.REGIONS),
         stats=in_results(names.STATS),
     output:
@@ -56,9 +58,9 @@ rule compare_samples:
         library_size=config["matrix"]["library_size"],
     shell:
         "python -m divvy_coverage compare_samples --samples {input.samples:q} --regions {input.regions:q}"
-        " --coverage {params.coverage:q} --stats {input.stats:q} --normalization {params.normalization}"
-        " --library-size {params.library_size} --pca {output.pca:q} --correlation {output.correlation:q}"
-        " --summary {output.summary:q} 2> {log:q}"
+        " --coverage {params.coverage:q} --inputs {input.inputs:q} --stats {input.stats:q}"
+        " --normalization {params.normalization} --library-size {params.library_size} --pca {output.pca:q}"
+        " --correlation {output.correlation:q} --summary {output.summary:q} 2> {log:q}"
 
 
 rule collect_coverage:
@@ -67,6 +69,7 @@ rule collect_coverage:
     # counts are not inputs: the summary depends on them, and thousands of files would have to be checked
     input:
         samples=in_results(names.SAMPLES),
+        inputs=in_results(names.INPUTS),
         regions=in_results(names.REGIONS),
         stats=in_results(names.STATS),
         region_stats=in_results(names.REGION_STATS),
@@ -89,5 +92,5 @@ rule collect_coverage:
         kind=kind_options,
     shell:
         "python -m divvy_coverage collect_coverage --samples {input.samples:q} --regions {input.regions:q}"
-        " --coverage {params.coverage:q} --stats {input.stats:q} --region-stats {input.region_stats:q} {params.kind}"
-        " --out {output.matrix:q} 2> {log:q}"
+        " --coverage {params.coverage:q} --inputs {input.inputs:q} --stats {input.stats:q}"
+        " --region-stats {input.region_stats:q} {params.kind} --out {output.matrix:q} 2> {log:q}"

@@ -2,7 +2,7 @@ rule record_run:
     """Record what the results were made from, with which command, and when."""
     input:
         samples=in_results(names.SAMPLES),
-        counting=in_results(names.COUNTING),
+        inputs=in_results(names.INPUTS),
         regions=for_each_region_set(names.REGIONS),
         stats=for_each_region_set(names.STATS),
     output:
@@ -13,11 +13,11 @@ rule record_run:
     conda:
         "../envs/divvy-coverage.yaml"
     params:
-        code=package("scripts/record_run", "intervals"),
+        code=package("scripts/record_run", "intervals", "counting"),
         config=json.dumps(config, sort_keys=True),
     shell:
         "python -m divvy_coverage record_run --config {params.config:q} --samples {input.samples:q}"
-        " --counting {input.counting:q} --regions {input.regions:q} --out {output:q} 2> {log:q}"
+        " --inputs {input.inputs:q} --regions {input.regions:q} --out {output:q} 2> {log:q}"
 
 
 rule make_report:

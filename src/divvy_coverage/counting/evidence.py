@@ -1,7 +1,7 @@
 """What one pass over the files of a sample has found: its evidence, which is written and read here, and nowhere else.
 
-A folder per sample holds its evidence (JSON), and its counts in each region set (.npy; int32, one per region, in their
-order). From these, everything else is derived.
+A folder per sample holds its evidence (JSON, with its checksum), and its counts in each region set (.npy; int32, one
+per region, in their order). From these, everything else is derived.
 """
 
 import hashlib
@@ -91,13 +91,15 @@ def write_evidence(evidence: Evidence, path: Path) -> None:
         **evidence.tally.describe(),
     }
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps({"sha256": _digest(content), **content}, indent=1) + "\n", encoding="utf-8")
 
 
 def read_evidence(path: Path) -> Evidence:
-    """Read the evidence of a sample. Raises UserError for a file that holds none."""
+    """Read the evidence of a sample. Raises UserError for a file that holds none, and for one that was edited."""
     try:
         found = json.loads(path.read_bytes())
+        if found.pop("sha256") != _digest(found):
+            raise ValueError("it was edited or damaged, as its checksum tells")
         sets = {name: RegionSetEvidence(**each) for name, each in found["region_sets"].items()}
         files = [{key: file[key] for key in FILE_KEYS} for file in found["files"]]
         tally = Tally.from_json(found)
@@ -138,6 +140,11 @@ def find_damage(path: Path, evidence: RegionSetEvidence) -> str:
     except (OSError, ValueError, EOFError) as error:
         return f"{path}: {error}"
     return ""
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what JSON holds, however it is written."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def checksum(counts: Counts | Integers) -> str:

@@ -1,4 +1,4 @@
-"""What the evidence of a sample was made from: it is part of it, and compared with what is wanted now."""
+"""What the evidence of a sample is made from: the code, the files, and what is counted."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from divvy_coverage.alignments.fingerprints import compute_fingerprint
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.evidence import FileRecord
-from divvy_coverage.errors import UserError
+from divvy_coverage.errors import UserError, listing
 from divvy_coverage.installation import compute_digest
 from divvy_coverage.intervals.regions import Regions
 
@@ -18,16 +18,26 @@ def describe_files(
     alignments: Sequence[Path],
     peaks: Sequence[Path] = (),
     start_sites: Path | None = None,
+    blacklist: Path | None = None,
     reference: Path | None = None,
 ) -> list[FileRecord]:
     """Return what to tell of the files that a sample is counted from; counting says what is wrong with others."""
     paths: list[tuple[str, Path | None]] = [("alignments", path) for path in alignments]
-    paths += [*(("peaks", path) for path in peaks), ("start sites", start_sites), ("reference", reference)]
+    paths += [("peaks", path) for path in peaks]
+    paths += [("start sites", start_sites), ("blacklist", blacklist), ("reference", reference)]
     return [
         {"kind": kind, "path": str(path), "bytes": path.stat().st_size, "fingerprint": compute_fingerprint(path)}
         for kind, path in paths
         if path is not None and path.is_file()
     ]
+
+
+def check_planned(files: Sequence[FileRecord], fingerprints: Sequence[str] | None) -> None:
+    """Raise UserError if files do not have the fingerprints that a run was planned with, if there was a plan."""
+    if fingerprints is None:
+        return
+    if changed := [file["path"] for file in files if file["fingerprint"] not in fingerprints]:
+        raise UserError(f"changed since the run was planned; run again, and what changed is counted:{listing(changed)}")
 
 
 def check_unchanged(before: Sequence[FileRecord], after: Sequence[FileRecord]) -> None:

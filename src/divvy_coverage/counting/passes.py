@@ -48,6 +48,8 @@ class Wanted:
             raise UserError(
                 f"absent_contigs: expected one of {', '.join(ABSENT_CONTIGS)}, found {self.absent_contigs!r}"
             )
+        if self.bin_size is not None and self.bin_size < 1:
+            raise UserError(f"bin_size: expected a width of at least 1 bp, found {self.bin_size}")
 
 
 @dataclass

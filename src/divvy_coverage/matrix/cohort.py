@@ -9,6 +9,7 @@ from typing import Any
 from divvy_coverage import results
 from divvy_coverage.arrays import Counts
 from divvy_coverage.counting.evidence import RegionSetEvidence, find_damage, read_counts, read_evidence
+from divvy_coverage.counting.inputs import Inputs, read_inputs
 from divvy_coverage.errors import UserError, listing
 from divvy_coverage.intervals.regions import Regions, read_regions
 from divvy_coverage.naming import name_region_set
@@ -49,12 +50,15 @@ class Cohort:
         Its name.
     folder
         The folder with <sample>/evidence.json and <sample>/<region set>.npy.
+    inputs
+        What these are to be made from; None if it does not matter, as long as it is the same way.
     """
 
     names: list[str]
     regions: Regions
     region_set: str
     folder: Path
+    inputs: Inputs | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,32 +67,24 @@ class Cohort:
         """Return the counts of a sample (regions), which are not read before they are used."""
         return read_counts(self._find_counts(self.names[sample]))
 
-    def read_findings(
-        self, mitochondrial_contigs: Collection[str] | None = None, summary: Path | None = None
-    ) -> list[Findings]:
+    def read_findings(self, mitochondrial_contigs: Collection[str] | None = None) -> list[Findings]:
         """Return what was found in the region set of each sample.
 
         Parameters
         ----------
         mitochondrial_contigs
             Names of these, for the statistics; None for the usual ones.
-        summary
-            A file that was made of all counts, if there is one: while it is there, the workflow counts nothing again.
 
         Raises
         ------
         UserError
-            If the samples differ in what was counted or in which regions, or if counts are not those that were found.
+            If the samples differ in what was counted or in which regions, if they were not made from what they are to
+            be made from, or if counts are not those that were found.
         """
-        try:
-            findings = [self._read_findings(name, mitochondrial_contigs) for name in self.names]
-            _check_regions(self, findings)
-            _check_counting(self, findings)
-            self._check_counts(findings)
-        except UserError as error:
-            if summary is None:
-                raise
-            raise UserError(f"{error}\nremove {summary}, too: while it is there, nothing is counted again") from error
+        findings = [self._read_findings(name, mitochondrial_contigs) for name in self.names]
+        _check_regions(self, findings)
+        _check_counting(self, findings)
+        self._check_counts(findings)
         return findings
 
     def _find_counts(self, sample: str) -> Path:
@@ -104,6 +100,8 @@ class Cohort:
                 f"{path}: expected the region set {self.region_set}, found {found}; count the sample in it, or give "
                 "another region set"
             )
+        if self.inputs and (difference := self.inputs.explain_difference(sample, evidence)):
+            raise UserError(f"{path}: counted {difference}; run the workflow again, which counts this sample anew")
         here = evidence.region_sets[self.region_set]
         statistics = compute_statistics(evidence.tally, here.in_regions, evidence.in_peaks, mitochondrial_contigs)
         return Findings(evidence.counting, here, statistics)
@@ -117,7 +115,7 @@ class Cohort:
             )
 
 
-def read_cohort(samples: Path, regions: Path, folder: Path) -> Cohort:
+def read_cohort(samples: Path, regions: Path, folder: Path, inputs: Path | None = None) -> Cohort:
     """Read which samples and regions have their counts in a folder.
 
     Parameters
@@ -128,16 +126,19 @@ def read_cohort(samples: Path, regions: Path, folder: Path) -> Cohort:
         Region set (BED), which has the name of the file.
     folder
         With <sample>/evidence.json and <sample>/<region set>.npy, which are not read yet.
+    inputs
+        What these are to be made from, as `write_inputs` writes it, if that matters.
 
     Raises
     ------
     UserError
-        For a table or a region set that is missing, damaged or empty.
+        For a table or a region set that is missing, damaged or empty, and for inputs that cannot be read.
     """
     names = [sample.name for sample in read_samples(samples)]
     if not names:
         raise UserError(f"{samples}: expected at least one sample, found none; add samples to the sheet and run again")
-    return Cohort(names, read_regions(regions), name_region_set(regions), folder)
+    wanted = read_inputs(inputs) if inputs else None
+    return Cohort(names, read_regions(regions), name_region_set(regions), folder, wanted)
 
 
 def _check_regions(cohort: Cohort, findings: Sequence[Findings]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from divvy_coverage import __version__
 from divvy_coverage.files import compute_sha256, replacing
-from divvy_coverage.matrix.cohort import read_cohort
+from divvy_coverage.matrix.cohort import Cohort
 from divvy_coverage.matrix.formats import Matrix, find_writer
 from divvy_coverage.matrix.normalization import fit_to_statistics
 from divvy_coverage.matrix.tables import build_sample_table, read_region_statistics, read_statistics
@@ -15,19 +15,15 @@ from divvy_coverage.samples import read_samples
 SOFTWARE = ("h5py", "numpy", "pandas", "pyarrow")  # that decides about the bytes of a matrix
 
 
-def collect_coverage(
-    samples: Path, regions: Path, coverage: Path, statistics: Path, region_statistics: Path, method: str
-) -> Matrix:
+def collect_coverage(cohort: Cohort, samples: Path, statistics: Path, region_statistics: Path, method: str) -> Matrix:
     """Return the matrix of a cohort, whose values are not read before they are used.
 
     Parameters
     ----------
+    cohort
+        The samples, which give the columns, and the regions, which give the rows.
     samples
-        Table with a column sample_name, which gives the columns.
-    regions
-        Region set (BED), which gives the rows.
-    coverage
-        Folder with <sample>/evidence.json and <sample>/<region set>.npy.
+        Table of the same samples with all their attributes.
     statistics, region_statistics
         Tables with one row per sample and one row per region.
     method
@@ -38,8 +34,7 @@ def collect_coverage(
     UserError
         If the coverage of a sample is damaged, missing, or of other regions or settings than that of the others.
     """
-    cohort = read_cohort(samples, regions, coverage)
-    found = cohort.read_findings(summary=statistics)[0]  # regions and counting are the same in all
+    found = cohort.read_findings()[0]  # regions and counting are the same in all
     rows = read_statistics(statistics, cohort.names)
     metadata = {
         "version": __version__,

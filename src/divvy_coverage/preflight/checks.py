@@ -3,7 +3,6 @@
 A new check is a function that returns problems; `check_inputs` calls it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 
 from divvy_coverage import results
 from divvy_coverage.counting.definition import Counting
+from divvy_coverage.counting.inputs import Inputs, write_inputs
 from divvy_coverage.counting.origin import describe_counting
 from divvy_coverage.errors import OutputError, UserError
-from divvy_coverage.files import remove, write_if_changed
+from divvy_coverage.files import remove
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.preflight.assay import check_counting
-from divvy_coverage.preflight.differences import find_differences
+from divvy_coverage.preflight.differences import describe_inputs, find_differences
 from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.preflight.genomes import check_genomes, check_regions, join_contigs
 from divvy_coverage.preflight.other_files import check_other_files
@@ -100,8 +100,9 @@ def check_inputs(config: Mapping[str, Any], folders: Folders) -> CheckedInputs:
     checked = CheckedInputs([each.sample for each in kept], counting, select_errors(problems), warnings, [])
     blacklist = read_regions(config["blacklist"]) if config["blacklist"] else None
     described = describe_counting(counting, blacklist, with_profile=bool(config["statistics"]["tss"]))
-    _write(checked, described, folders.plan)
-    return replace(checked, differing=find_differences(config, described, kept, folders))
+    inputs = describe_inputs(config, described, kept)
+    _write(checked, inputs, folders.plan)
+    return replace(checked, differing=find_differences(inputs, list(config["regions"]), folders))
 
 
 def _check_region_sets(
@@ -174,12 +175,12 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _write(checked: CheckedInputs, counting: Mapping[str, Any], folder: Path) -> None:
+def _write(checked: CheckedInputs, inputs: Inputs, folder: Path) -> None:
     """Write the tables, each only if it changed; without excluded samples there is no table of them."""
     if checked.errors:
         write_problems(checked.errors, folder / results.EXCLUDED)
     else:
         remove(folder / results.EXCLUDED)
     write_problems(checked.warnings, folder / results.WARNINGS)
-    write_if_changed(folder / results.COUNTING, json.dumps(counting, indent=1).encode() + b"\n")
+    write_inputs(inputs, folder / results.INPUTS)
     write_samples(checked.samples, folder / results.SAMPLES)

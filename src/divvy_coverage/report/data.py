@@ -162,17 +162,8 @@ def read_run(folder: Path, region_sets: Sequence[str], label: str) -> Run:
         flags=[flag for one in sets for flag in find_flags(labels, one.statistics, one.name, one.counted)],
         provenance=_read_json(provenance) if provenance.is_file() else {},
         region_sets=sets,
-        curves=_read_curves(folder, region_sets, names),
+        curves=read_curves([folder / results.EVIDENCE.format(sample=name) for name in names]),
     )
-
-
-def _read_curves(folder: Path, region_sets: Sequence[str], names: Sequence[str]) -> dict[str, Curves]:
-    """Read the curves of all samples."""
-    try:
-        return read_curves([folder / results.EVIDENCE.format(sample=name) for name in names])
-    except UserError as error:
-        tables = ", ".join(str(folder / results.STATS.format(region_set=name)) for name in region_sets)
-        raise UserError(f"{error}\nremove {tables}, too: while these are there, nothing is counted again") from error
 
 
 def build_labels(samples: Sequence[Sample], attribute: str) -> list[str]:
