@@ -14,9 +14,12 @@ import pysam
 import pytest
 
 import preflight
+from divvy_coverage.alignments.headers import Header
+from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.inputs import read_inputs
 from divvy_coverage.counting.options import SETTINGS
 from divvy_coverage.errors import UserError
+from divvy_coverage.preflight import filters
 from divvy_coverage.preflight.checks import CheckedInputs, check_inputs
 from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.problems import read_problems
@@ -602,3 +605,86 @@ def test_files_from_the_future_are_an_error(check: Run) -> None:
         check()
     assert str(error.value).count("changed in the future (") == 3
     assert "so Snakemake would remove what is made of it; `touch` it: a.bam" in str(error.value)
+
+
+def write_reads(name: str, *kinds: tuple[int, int, str, int]) -> None:
+    """Write single-end reads: how many there are, with a flag, on a contig, with a mapping quality."""
+    places = [(flag, contig, quality) for number, flag, contig, quality in kinds for _ in range(number)]
+    reads = [(f"r{i}", flag, contig, i % 9000, "50M", quality) for i, (flag, contig, quality) in enumerate(places)]
+    write_bam(Path(f"{name}.bam"), CONTIGS | {"chrM": 10_000}, reads)
+
+
+LATE = filters.FEW + 500
+
+
+@pytest.mark.parametrize(
+    ("kinds", "found"),
+    [
+        ([(300, 0, "chr1", 42)], "300 have a mapping quality below 43, at most 42"),
+        ([(LATE, 0, "chr1", 42)], f"{LATE} have a mapping quality below 43, at most 42"),
+        ([(LATE, 0, "chr1", 42), (1, 0, "chr1", 43)], ""),
+        ([(1, 0, "chr1", 43), (LATE, 0, "chr1", 42)], ""),
+        ([(200, 0x400, "chr1", 60)], "200 have flags that are excluded, or lack some that are required"),
+        ([(20, 0x400, "chr1", 60), (3, 0, "chr1", 5)], "3 have a mapping quality below 43, at most 5; 20 have flags"),
+        ([(200, 0, "chrM", 60), (100, 0, "chr1", 5)], ""),
+        ([(100, 0, "chrM", 60), (200, 0, "chr1", 5)], "200 have a mapping quality below 43, at most 5"),
+        ([], ""),
+    ],
+)
+def test_filters_that_keep_nothing_are_a_warning(
+    check: Run, kinds: list[tuple[int, int, str, int]], found: str
+) -> None:
+    write_reads("a", (1, 0, "chr1", 60))
+    write_reads("b", *kinds)
+    for options in ("-b -o b.bam2", "-h -o b.sam", "-C --output-fmt-option no_ref=1 -o b.cram"):
+        file = options.split()[-1]
+        pysam.view(*options.split(), "b.bam", catch_stdout=False)
+        write_sheet(Path("samples.csv"), [{"sample_name": "a", "bam": "a.bam"}, {"sample_name": "b", "bam": file}])
+        warnings = count(min_mapq=43).warnings
+        assert [f"is kept of {file} ({found}" in each.text for each in warnings] == ([True] if found else [])
+        assert count(min_mapq=43, unit="reads").warnings == warnings
+        assert count(min_mapq=0, exclude_flags=4).warnings == []
+
+
+def test_pairs_that_are_no_proper_ones_are_not_kept(check: Run) -> None:
+    for name in "abc":
+        pair(name)
+    change("b", lambda read: setattr(read, "is_proper_pair", False))
+    (warning,) = count(min_mapq=0).warnings
+    assert "is kept of b.bam (2 have flags that are excluded, or lack some that are required); if" in warning.text
+    assert count(min_mapq=0, unit="insertions").warnings == []
+
+
+def test_of_a_filter_that_keeps_nothing_of_many_files_a_few_are_named(check: Run) -> None:
+    names = [f"s{number}" for number in range(20)]
+    for name in names:
+        write_reads(name, (3, 0, "chr1", 60))
+    write_sheet(Path("samples.csv"), [{"sample_name": name, "bam": f"{name}.bam"} for name in names])
+    (warning,) = [each for each in count(min_mapq=255).warnings if each.kind == "counting"]
+    assert warning.text.count("3 have a mapping quality below 255, at most 60") == filters.EXAMPLES
+    assert "), and maybe others; if that is not meant" in warning.text
+
+
+def test_files_of_which_something_is_kept_are_not_looked_at_again(check: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def explain(header: Header, counting: Counting, number: int) -> str:
+        looked.append(header.path.name)
+        return real(header, counting, number)
+
+    real = filters._explain_nothing
+    monkeypatch.setattr(filters, "_explain_nothing", explain)
+    settings = {"min_mapq": 61}
+    write_reads("b", (1, 0, "chr1", 61))
+    for expected in (["a.bam", "a.bam", "b.bam", "c.bam", "c.bam"], ["a.bam", "a.bam", "c.bam", "c.bam"]):
+        looked.clear()
+        count(**settings)
+        assert sorted(looked) == expected
+    write_reads("b", (1, 0, "chr1", 62))
+    looked.clear()
+    count(**settings)
+    assert "b.bam" in looked
+    count(min_mapq=0)
+    looked.clear()
+    count(min_mapq=0)
+    assert looked == []

@@ -10,7 +10,7 @@ import numpy as np
 import pysam
 import pytest
 
-from divvy_coverage.alignments.bam_header import read_bam_header
+from divvy_coverage.alignments.bam import read_bam_header
 from divvy_coverage.alignments.bgzf import END, read_blocks
 from divvy_coverage.alignments.htslib import CRAM_END_SIZE
 from divvy_coverage.counting.compiled.constants import UNITS

@@ -13,7 +13,7 @@ import pytest
 
 import oracle
 import random_files
-from divvy_coverage.alignments.bam_header import read_bam_header
+from divvy_coverage.alignments.bam import read_bam_header
 from divvy_coverage.counting.compiled import layout
 from divvy_coverage.counting.compiled.constants import REASONS, TOTALS, UNITS
 from divvy_coverage.counting.count import count_alignments, count_sample

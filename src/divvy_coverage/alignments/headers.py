@@ -5,14 +5,14 @@ Only the first blocks, the last bytes and a few parts between are read; of a tex
 """
 
 import hashlib
-import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 from divvy_coverage.alignments import bgzf
-from divvy_coverage.alignments.bam_header import read_bam_header
+from divvy_coverage.alignments.bam import Alignment, read_bam
 from divvy_coverage.alignments.file_types import EXPECTED, find_alignment_kind
 from divvy_coverage.alignments.fingerprints import compute_fingerprint
 from divvy_coverage.alignments.text_kinds import TEXT_KINDS
@@ -20,15 +20,10 @@ from divvy_coverage.errors import UserError
 from divvy_coverage.files import check_regular
 from divvy_coverage.intervals.bed import UNKNOWN_LENGTH
 
-ENOUGH = 1 << 16  # bytes of records, of which some hundred tell whether they are paired-end
-FIRST_ALIGNMENTS = 200
-RECORD_START = 36  # bytes of a record before its name (SAM specification, 4.2)
-FIELDS = struct.Struct("<4xi10xH4xii")  # of these: contig, flag, contig and position of the mate
+FIRST_ALIGNMENTS = 200  # that tell whether alignments are paired-end
 PAIRED, PROPER_PAIR, FIRST, SECOND = 0x1, 0x2, 0x40, 0x80
 NOT_PROPER = 0x4 | 0x8 | 0x100 | 0x800  # unmapped, mate unmapped, secondary, supplementary
 MANY = 50  # mates, of which some are the first and some the second of their pairs
-
-Alignment = tuple[int, int, int, int]  # as FIELDS, contigs and positions below 0 for none
 
 
 @dataclass(frozen=True)
@@ -56,17 +51,20 @@ def examine(path: Path) -> Header:
     Raises UserError for a file that cannot be read, is empty or of another kind, has a damaged header or one without
     contigs, or lacks the mark at its end, as truncated files do; for a text file with a malformed line.
     """
+    kind, first = find_kind(path), []
     try:
-        kind = find_kind(path)
-        with path.open("rb") as file:
-            contigs, alignments = (_list_contigs(path, kind), []) if kind in TEXT_KINDS else READERS[kind](file, path)
+        if kind in TEXT_KINDS:
+            contigs = _list_contigs(path, kind)
+        else:
+            with OPEN[kind](path) as (contigs, alignments):
+                first = list(islice(alignments, FIRST_ALIGNMENTS))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not contigs:
         raise UserError(f"{path}: its header names no contig, as that of reads that are not aligned; align them first")
-    flags = (flag for _, flag, *_ in alignments)
+    flags = (flag for _, _, flag, *_ in first)
     paired = TEXT_KINDS[kind].paired if kind in TEXT_KINDS else find_any_paired(bool(flag & PAIRED) for flag in flags)
-    found = find_contradiction(alignments)
+    found = find_contradiction(first)
     return Header(path, kind, contigs, compute_digest(contigs), paired, compute_fingerprint(path), found)
 
 
@@ -106,15 +104,15 @@ def _is_paired(path: Path) -> bool | None:
 
 def find_contradiction(alignments: Iterable[Alignment]) -> str:
     """Say what most alignments that are proper pairs by their flags (0x2) lack to be that; "" if they may be."""
-    proper = [each for each in alignments if each[1] & (PAIRED | PROPER_PAIR | NOT_PROPER) == PAIRED | PROPER_PAIR]
+    proper = [each for each in alignments if each[2] & (PAIRED | PROPER_PAIR | NOT_PROPER) == PAIRED | PROPER_PAIR]
     problems = {
-        "their mates are on no contig or on another one (RNEXT)": [own != other for own, _, other, _ in proper],
+        "their mates are on no contig or on another one (RNEXT)": [own != other for own, _, _, other, _ in proper],
         "their mates have no position (PNEXT)": [position < 0 for *_, position in proper],
     }
     for problem, wrong in problems.items():
         if 2 * sum(wrong) > len(proper):
             return problem
-    kinds = {flag & (FIRST | SECOND) for _, flag, *_ in proper}
+    kinds = {flag & (FIRST | SECOND) for _, _, flag, *_ in proper}
     return "none is the other mate of another (flags 0x40, 0x80)" if len(proper) >= MANY and len(kinds) == 1 else ""
 
 
@@ -124,60 +122,37 @@ def _list_contigs(path: Path, kind: str) -> Mapping[str, int]:
     return dict.fromkeys(list_contigs(path, kind), UNKNOWN_LENGTH)
 
 
-def _read_bam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], list[Alignment]]:
-    """Return the contigs, and the first alignments."""
-    bgzf.check_end(file, path)
-    data, wanted = bytearray(), 0
-    header = None
-    for blocks in bgzf.read_blocks(file, path):
-        for block in blocks:
-            data += bgzf.inflate(block, path)
-            if header is None and data and len(data) >= wanted:
-                header, wanted = read_bam_header(data, path), 2 * len(data)
-            if header and len(data) >= header.size + ENOUGH:
-                return header.contigs, _list_alignments(data, header.size)
-    header = header or read_bam_header(data, path)
-    if header is None:
-        raise bgzf.DamagedFile(path, path.stat().st_size, "the file ends within the header")
-    return header.contigs, _list_alignments(data, header.size)
+@contextmanager
+def _open_bam(path: Path) -> Iterator[tuple[Mapping[str, int], Iterator[Alignment]]]:
+    with path.open("rb") as file:
+        bgzf.check_end(file, path)
+        yield read_bam(file, path)
 
 
-def _list_alignments(data: bytearray, offset: int) -> list[Alignment]:
-    """Return the whole records from an offset on, as far as they are sound."""
-    alignments = []
-    while offset + RECORD_START <= len(data):
-        (size,) = struct.unpack_from("<i", data, offset)
-        if size < RECORD_START or offset + 4 + size > len(data):
-            break
-        alignments.append(FIELDS.unpack_from(data, offset))
-        offset += 4 + size
-    return alignments
-
-
-def _read_cram(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], list[Alignment]]:
+@contextmanager
+def _open_cram(path: Path) -> Iterator[tuple[Mapping[str, int], Iterator[Alignment]]]:
     from divvy_coverage.alignments import htslib  # BAM does without pysam
 
-    htslib.check_cram_end(file, path)
-    return _read_with_htslib(path)
+    with path.open("rb") as file:
+        htslib.check_cram_end(file, path)
+    with htslib.open_alignments(path) as opened:
+        yield opened
 
 
-def _read_sam(file: BinaryIO, path: Path) -> tuple[Mapping[str, int], list[Alignment]]:
+@contextmanager
+def _open_sam(path: Path) -> Iterator[tuple[Mapping[str, int], Iterator[Alignment]]]:
     from divvy_coverage.alignments import htslib
 
-    start = file.read(len(bgzf.MAGIC))
-    if start == bgzf.MAGIC:
-        bgzf.check_end(file, path)
-    elif start.startswith(htslib.GZIP):  # all of it, as pysam does not say well what is wrong with it
-        htslib.check_whole(path)
-    else:
-        htslib.check_sam_end(file, path)
-    return _read_with_htslib(path)
+    with path.open("rb") as file:
+        start = file.read(len(bgzf.MAGIC))
+        if start == bgzf.MAGIC:
+            bgzf.check_end(file, path)
+        elif start.startswith(htslib.GZIP):  # all of it, as pysam does not say well what is wrong with it
+            htslib.check_whole(path)
+        else:
+            htslib.check_sam_end(file, path)
+    with htslib.open_alignments(path) as opened:
+        yield opened
 
 
-def _read_with_htslib(path: Path) -> tuple[Mapping[str, int], list[Alignment]]:
-    from divvy_coverage.alignments import htslib
-
-    return htslib.read_start(path, FIRST_ALIGNMENTS)
-
-
-READERS = {"bam": _read_bam, "cram": _read_cram, "sam": _read_sam}
+OPEN = {"bam": _open_bam, "cram": _open_cram, "sam": _open_sam}

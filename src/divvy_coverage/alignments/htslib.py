@@ -5,15 +5,14 @@ import os
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
-from itertools import islice
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import pysam
 
 from divvy_coverage.alignments import bgzf
-from divvy_coverage.alignments.bam_header import BAM_MAGIC
+from divvy_coverage.alignments.bam import BAM_MAGIC, Alignment
 from divvy_coverage.errors import UserError
 
 CRAM_MAGIC = b"CRAM"
@@ -24,28 +23,27 @@ CRAM_END, CRAM_END_SIZE = b"\xff\xff\xff\xff\x0f\xe0EOF", 38  # in the container
 CRAM_FIELDS = "required_fields=0x1ff"
 
 
-def read_start(path: Path, number: int) -> tuple[dict[str, int], list[tuple[int, int, int, int]]]:
-    """Return the contigs of a CRAM or SAM file with their lengths (bp), in header order, and the first alignments.
+@contextmanager
+def open_alignments(path: Path) -> Iterator[tuple[dict[str, int], Iterator[Alignment]]]:
+    """Open a CRAM or SAM file: its contigs with their lengths (bp), in header order, and its alignments.
 
-    Of these: number of the contig, flag, and contig and position (0-based) of the mate.
-
-    What is wrong with these is seen when they are counted. Raises UserError for a damaged header.
+    They end before one that cannot be read, as counting will say. Raises UserError for a damaged header.
     """
     options = {"check_sq": False, "format_options": [CRAM_FIELDS.encode()]}
     try:
         with _SILENCE, path.open("rb") as opened, pysam.AlignmentFile(opened, **options) as file:
-            contigs = dict(zip(file.references, file.lengths, strict=True))
-            return contigs, list(islice(_list_alignments(file), number))
+            yield dict(zip(file.references, file.lengths, strict=True)), _list_alignments(file)
     except (OSError, ValueError) as error:  # pysam's ways to say that a file is truncated or damaged
         found = "a damaged header" if "valid header" in str(error) else error
         raise UserError(f"{path}: expected BAM, CRAM or SAM, found: {found}; copy or make it again") from error
 
 
-def _list_alignments(file: pysam.AlignmentFile) -> Iterator[tuple[int, int, int, int]]:
+def _list_alignments(file: pysam.AlignmentFile) -> Iterator[Alignment]:
     """Yield alignments up to the first that cannot be read."""
     with suppress(OSError, ValueError):
         for read in file.fetch(until_eof=True):
-            yield read.reference_id, read.flag, read.next_reference_id, read.next_reference_start
+            mate = (read.next_reference_id, read.next_reference_start)
+            yield read.reference_id, read.mapping_quality, read.flag, *mate
 
 
 def check_cram_end(file: BinaryIO, path: Path) -> None:

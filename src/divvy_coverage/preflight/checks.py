@@ -17,6 +17,7 @@ from divvy_coverage.files import remove
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.preflight.assay import check_counting
 from divvy_coverage.preflight.differences import describe_inputs, find_differences
+from divvy_coverage.preflight.filters import check_filters
 from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.preflight.genomes import check_genomes, check_regions, join_contigs
 from divvy_coverage.preflight.other_files import check_other_files
@@ -26,7 +27,7 @@ from divvy_coverage.problems import Problem, list_by_kind, select_errors, select
 from divvy_coverage.samples import Sample, write_samples
 from divvy_coverage.sheets.sheet import read_sheet
 
-HEADERS, PEAKS = "headers.json", "peaks.json"  # in the cache
+HEADERS, FILTERS, PEAKS = "headers.json", "filters.json", "peaks.json"  # in the cache
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def check_inputs(config: Mapping[str, Any], folders: Folders) -> CheckedInputs:
     problems += [*found, *check_genomes(aligned)]
     counting, found = check_counting(config, _drop_bad(aligned, problems))
     problems += found
+    problems += check_filters(counting, _drop_bad(aligned, problems), folders.cache / FILTERS) if counting else []
     problems += check_other_files(config, _drop_bad(aligned, problems))
     if all(settings["bed"] for settings in config["regions"].values()):  # else they are read for a consensus
         problems += check_own_peaks(_drop_bad(aligned, problems), folders.cache / PEAKS)

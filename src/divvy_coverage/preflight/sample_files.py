@@ -1,18 +1,15 @@
 """The files of samples: whether alignments are whole and of a kind that can be counted, and whether peaks fit them."""
 
-import json
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from divvy_coverage.alignments.fingerprints import NO_STAMP, get_stamp
 from divvy_coverage.alignments.headers import Header
-from divvy_coverage.errors import OutputError, UserError
-from divvy_coverage.files import write_if_changed
 from divvy_coverage.intervals.contigs import find_no_contig
 from divvy_coverage.intervals.regions import read_regions
-from divvy_coverage.preflight.header_cache import HeaderCache, map_in_threads
+from divvy_coverage.preflight.file_cache import read_files
+from divvy_coverage.preflight.header_cache import HeaderCache
 from divvy_coverage.problems import Problem
 from divvy_coverage.samples import Sample
 
@@ -73,7 +70,7 @@ def check_own_peaks(samples: Sequence[AlignedSample], cache: Path) -> list[Probl
     Of files that have not changed since, the file `cache` remembers the contigs.
     """
     peaks = [Path(path) for each in samples for path in each.sample.peaks or ()]
-    contigs, broken = _list_contigs_of_peaks(peaks, cache)
+    contigs, broken = read_files(peaks, _read_contigs, cache)
     problems = []
     for sample, headers in ((each.sample, each.headers) for each in samples):
         paths = [Path(path) for path in sample.peaks or ()]
@@ -86,38 +83,5 @@ def check_own_peaks(samples: Sequence[AlignedSample], cache: Path) -> list[Probl
     return problems
 
 
-def _list_contigs_of_peaks(paths: Iterable[Path], cache: Path) -> tuple[dict[Path, list[str]], dict[Path, str]]:
-    """Return the contigs of the files that can be read, and what is wrong with the others."""
-    paths = list(dict.fromkeys(paths))
-    stamps = dict(zip(paths, map(list, map_in_threads(get_stamp, paths)), strict=True))
-    known = _load_contigs(cache)
-    sound = {path: known[str(path)][1] for path in paths if str(path) in known and known[str(path)][0] == stamps[path]}
-    changed = [path for path in paths if path not in sound]
-    broken: dict[Path, str] = {}
-    for path, found in zip(changed, map_in_threads(_read_contigs, changed), strict=True):
-        if isinstance(found, str):
-            broken[path] = found
-        else:
-            sound[path] = found
-    content = {str(path): [stamps[path], contigs] for path, contigs in sound.items()}
-    if content:
-        with suppress(OutputError):
-            write_if_changed(cache, json.dumps(content).encode())
-    return sound, broken
-
-
-def _read_contigs(path: Path) -> list[str] | str:
-    """Return the contigs of a file, or what is wrong with it."""
-    try:
-        return read_regions(path).contigs
-    except UserError as error:
-        return str(error)
-
-
-def _load_contigs(cache: Path) -> dict[str, tuple[list[int], list[str]]]:
-    """Return stamp and contigs by file; nothing if the cache is not there or damaged."""
-    try:
-        found = json.loads(cache.read_bytes())
-        return {name: (stamp, contigs) for name, (stamp, contigs) in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
+def _read_contigs(path: Path) -> list[str]:
+    return read_regions(path).contigs

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from divvy_coverage.alignments.bam_header import BamHeader, Data, read_bam_header
+from divvy_coverage.alignments.bam import BamHeader, Data, read_bam_header
 from divvy_coverage.alignments.bgzf import DamagedFile
 from divvy_coverage.counting.compiled import layout as at
 from divvy_coverage.counting.engines.threads import Open, read_in_order

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from divvy_coverage.alignments.bam_header import BamHeader
+from divvy_coverage.alignments.bam import BamHeader
 from divvy_coverage.alignments.text_columns import Contigs
 from divvy_coverage.alignments.text_files import Spans, read_spans
 from divvy_coverage.alignments.text_records import make_records, place_records

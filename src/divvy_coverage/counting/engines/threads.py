@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
-from divvy_coverage.alignments.bam_header import Data
+from divvy_coverage.alignments.bam import Data
 from divvy_coverage.alignments.bgzf import Block, inflate, read_blocks
 from divvy_coverage.progress import Progress
 
