@@ -5,13 +5,12 @@ clustering. Samples are read one at a time.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from divvy_coverage.command_line import add_cohort_options, run
-from divvy_coverage.files import check_outputs, replacing
+from divvy_coverage.files import check_outputs, write_record
 from divvy_coverage.matrix.cohort import read_cohort
 from divvy_coverage.matrix.comparison import compare_cohort, describe_comparison
 from divvy_coverage.matrix.normalization import METHODS, fit_to_statistics
@@ -50,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_numbers([NAME, *components], zip(cohort.names, alike.scores, strict=True), args.pca)
     write_numbers([NAME, *alike.names], zip(alike.names, alike.correlation, strict=True), args.correlation)
     about = describe_comparison(alike, findings, args.normalization, args.library_size)
-    with replacing(args.summary) as temporary:
-        temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_record(about, args.summary)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 from divvy_coverage import __version__
 from divvy_coverage.command_line import run
 from divvy_coverage.counting.inputs import read_inputs
-from divvy_coverage.files import compute_sha256, replacing
+from divvy_coverage.files import compute_sha256, write_record
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.naming import name_region_set
 
@@ -72,8 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     counting = read_inputs(args.inputs).counting if args.inputs else {}
     record = describe_run(args.config, counting, args.command, args.samples, args.regions)
-    with replacing(args.out) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_record(record, args.out)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from divvy_coverage import results
 from divvy_coverage.counting.definition import Counting
 from divvy_coverage.counting.evidence import Evidence, write_evidence
 from divvy_coverage.counting.tally import Tally
+from divvy_coverage.files import write_record
 from divvy_coverage.problems import Problem, write_problems
 from divvy_coverage.samples import Sample, write_samples
 from helpers import script, succeed
@@ -71,7 +71,7 @@ def write_results(
         "region_sets": dict.fromkeys(region_sets, "cd" * 32),
         "software": {"python": "3.11.7", "snakemake": "9.11.0", "numpy": "2.4.0"},
     }
-    (folder / results.PROVENANCE).write_text(json.dumps(provenance))
+    write_record(provenance, folder / results.PROVENANCE)
 
 
 def _build_sample(row: Mapping[str, str]) -> Sample:
@@ -145,7 +145,7 @@ def _write_matrix(
         **{"explained_variance": [0.42 / (c + 1) for c in range(k)]},
         **{"order": [some[i] for i in np.argsort(groups[: len(some)], kind="stable").tolist()]},
     }
-    find(results.SUMMARY).write_text(json.dumps(summary))
+    write_record(summary, find(results.SUMMARY))
 
 
 def _write_regions(rng: np.random.Generator, path: Path, regions: int, variance: bool) -> None:

@@ -1,23 +1,25 @@
-"""Files that are whole or absent, and small tables."""
+"""Files that are whole or absent, records, and small tables."""
 
 import csv
 import errno
 import hashlib
 import io
+import json
 import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from divvy_coverage.errors import OutputError, UserError
 
 Row = dict[str, str]  # of a table, by column
 
 ANEW = "remove it and run again"
+CHECKSUM = "sha256"  # of a record
 # what is wrong with a disk: whoever writes a file raises these, and nothing that is read meanwhile
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE)
 ADVICE = {
@@ -142,6 +144,50 @@ def write_if_changed(path: Path, content: bytes) -> bool:
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return True
+
+
+# --- records: JSON with its own checksum, by which one that was edited or damaged is recognized
+
+
+def encode_record(content: Mapping[str, Any]) -> bytes:
+    """Return a record of what JSON can hold."""
+    return json.dumps({CHECKSUM: _digest(content), **content}, indent=1).encode() + b"\n"
+
+
+def write_record(content: Mapping[str, Any], path: Path) -> None:
+    """Write a record."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(encode_record(content))
+
+
+def read_record(path: Path, what: str) -> dict[str, Any]:
+    """Read a record.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        It is, for messages.
+
+    Raises
+    ------
+    UserError
+        For a file that cannot be read or is none, and for one that was edited or damaged.
+    """
+    check_regular(path)
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        if found.pop(CHECKSUM) != _digest(found):
+            raise ValueError("it was edited or damaged, as its checksum tells")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{path}: not {what}: {reason}; {ANEW}") from error
+    return found
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 # --- small tables: tab-separated, with a header; a cell may hold several lines, in quotes, but never a tab

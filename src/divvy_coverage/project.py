@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STEPS = re.compile(r"(\d+) of (\d+) steps \(")  # how Snakemake tells how far it is
 FAILURE = re.compile(r"^(?:\w*(?:Error|Exception)\b|Error in |error: )", re.MULTILINE)
 RULES = ("measure_coverage", "summarize_coverage", "collect_coverage")
-OF_THE_RUN = ("fix_samples", "fix_inputs", "fix_regions", "fix_support")  # what it is made of
+OF_THE_RUN = ("fix_samples", "fix_inputs", "fix_settings", "fix_regions", "fix_support")  # what it is made of
 PROFILE = "divvy"
 MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:([MGT])B?)?")
 MEGABYTES = {None: 1, "M": 1, "G": 1000, "T": 1_000_000}

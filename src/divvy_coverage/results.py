@@ -8,6 +8,7 @@ EXCLUDED = "excluded_samples.tsv"
 WARNINGS = "warnings.tsv"
 INPUTS = "inputs.json"
 DIFFERING = "differing.json"  # only of a plan
+SETTINGS = "settings/{step}.json"  # of what is made of the counts
 PROVENANCE = "provenance.json"
 REGIONS = "regions/{region_set}.npz"  # for jobs
 BED = "regions/{region_set}.bed"  # the same for people

@@ -197,10 +197,13 @@ def test_tables_of_other_samples_are_refused(tmp_path: Path, table: str) -> None
         "matrix/peak_set.region_stats.tsv.gz",
     ],
 )
-def test_a_damaged_file_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_damaged_or_edited_file_is_refused(tmp_path: Path, name: str) -> None:
     write_results(tmp_path / "results", sheet(2), regions=5)
-    (tmp_path / "results" / name).write_text("{")
-    refuse(make_report(tmp_path, "peak_set"), name, "remove it and run again")
+    path = tmp_path / "results" / name
+    content = b"" if name.endswith(".gz") else path.read_bytes()
+    for damaged in (b"{", content.replace(b"1", b"2")):
+        path.write_bytes(damaged)
+        refuse(make_report(tmp_path, "peak_set"), name, "remove it and run again")
 
 
 def read_multiqc_table(results: Path) -> tuple[dict[str, str], list[dict[str, str]]]:

@@ -63,8 +63,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "assay": "atac",
         "blacklist": "",
         "counting": {"unit": "auto"} | dict.fromkeys(SETTINGS[1:]),
-        "statistics": {"tss": ""},
+        "statistics": {"mitochondrial_contigs": None, "tss": ""},
         "reference": "",
+        "matrix": {"library_size": "usable", "normalization": "log2cpm"},
     }
     (folder / "config.json").write_text(json.dumps(config))
     write_results(folder / "results", sheet(3), ["peaks"], regions=20)

@@ -282,8 +282,8 @@ def test_coverage_that_was_made_from_something_else_is_refused(tmp_path: Path) -
                 refuse(done, f"evidence.json: counted {problem}", "run the workflow again")
             else:
                 succeed(done)
-    (tmp_path / "inputs.json").write_text('{"code": "code", "counting": {}, "files": {"s0": 1}}')
-    refuse(summarize(tmp_path, "--inputs", "inputs.json"), "inputs.json: not the inputs of a run", "run the workflow")
+    (tmp_path / "inputs.json").write_text((tmp_path / "inputs.json").read_text().replace('"x"', '"y"'))
+    refuse(summarize(tmp_path, "--inputs", "inputs.json"), "inputs.json: not the inputs of a run: it was edited")
 
 
 def test_every_table_has_one_row_per_sample(tmp_path: Path) -> None:

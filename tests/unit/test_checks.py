@@ -73,6 +73,7 @@ def config(permissive: bool, region_sets: dict[str, dict[str, Any]]) -> dict[str
         "counting": {"unit": "auto"} | dict.fromkeys(SETTINGS[1:]),
         "statistics": {"mitochondrial_contigs": None, "tss": ""},
         "reference": "",
+        "matrix": {"library_size": "usable", "normalization": "log2cpm"},
     }
 
 
@@ -121,7 +122,17 @@ def test_the_same_inputs_give_the_same_plan_and_nothing_is_changed_in_the_result
     assert not Path("results").exists()
     first = contents()
     assert first.keys() == {
-        *(*TABLES, "inputs.json", "given.npz", "given.bed", "made.npz", "made.bed", "made.support.parquet")
+        *(
+            *TABLES,
+            "inputs.json",
+            "summarize.json",
+            "normalize.json",
+            "given.npz",
+            "given.bed",
+            "made.npz",
+            "made.bed",
+            "made.support.parquet",
+        )
     }
     assert {Path(name).name for name in differing} == first.keys() - {"excluded_samples.tsv"}
     start()

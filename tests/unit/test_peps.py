@@ -598,4 +598,4 @@ def test_time_is_linear_in_the_samples(pep: Path) -> None:
             assert len(resolve_sheet(path)) == number
             times.append(time.process_time() - start)
         seconds.append(min(times))
-    assert seconds[1] < 8 * seconds[0]
+    assert seconds[1] < 11 * seconds[0]  # 4 if linear, 16 if quadratic

@@ -1,6 +1,7 @@
 """What another configuration makes anew: what depends on it, and nothing else."""
 
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,25 @@ def test_the_same_settings_plan_nothing(complete: Path) -> None:
 @pytest.mark.parametrize("method", ["cpm", "median_of_ratios", "tmm", "quantile"])
 def test_another_normalization_makes_nothing_anew_of_the_counts(complete: Path, method: str) -> None:
     planned = plan(complete, matrix={"normalization": method})
-    assert planned == REPORT | {"compare_samples": 1, "collect_coverage norm": len(FORMATS)}
+    assert planned == REPORT | {"fix_settings": 1, "compare_samples": 1, "collect_coverage norm": len(FORMATS)}
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "first"),
+    [
+        ("matrix", {"normalization": "cpm"}, "compare_samples"),
+        ("matrix", {"library_size": "regions"}, "summarize_coverage"),
+        ("statistics", {"mitochondrial_contigs": ["chr1"]}, "summarize_coverage"),
+    ],
+)
+def test_results_without_the_records_of_snakemake_are_not_believed_of_other_settings(
+    complete: Path, tmp_path: Path, section: str, setting: dict[str, Any], first: str
+) -> None:
+    copy = Path(shutil.copytree(complete, tmp_path / "copy", ignore=lambda *_: [".snakemake"], symlinks=True))
+    assert plan(copy) == {}
+    planned = plan(copy, **{section: setting})
+    assert planned.keys() >= {"fix_settings", first, "compare_samples", "collect_coverage norm"}
+    assert "measure_coverage" not in planned
 
 
 def test_another_library_size_counts_nothing_again(complete: Path) -> None:

@@ -20,6 +20,7 @@ SHOWING = {"--report", "--summary", "-S", "--detailed-summary", "-D", "--dag", "
 
 
 wildcard_constraints:
+    step="[a-z]+",
     region_set=r"[A-Za-z0-9._-]+",
     sample=r"[A-Za-z0-9._-]+",
 
@@ -192,6 +193,11 @@ def support(wildcards):
 def support_option(wildcards, input):
     """Return the option for the table of support, if there is one."""
     return shlex.join(["--support", input.support]) if input.support else ""
+
+
+def settings_of_kind(wildcards):
+    """Return the settings of normalized values; the counts themselves have none."""
+    return in_results(names.SETTINGS.format(step="normalize")) if wildcards.kind == "norm" else []
 
 
 def kind_options(wildcards):

@@ -44,6 +44,23 @@ rule fix_inputs:
         "cp {resources.plan:q}/{params.name} {output:q} 2> {log:q}"
 
 
+rule fix_settings:
+    """Write the settings of a step after counting: results of other settings are told by them."""
+    input:
+        plan=plan,
+    output:
+        in_results(names.SETTINGS),
+    log:
+        in_results("logs/fix_settings/{step}.log"),
+    localrule: True
+    conda:
+        "../envs/divvy-coverage.yaml"
+    resources:
+        plan=plan_folder,
+    shell:
+        "cp {resources.plan:q}/settings/{wildcards.step}.json {output:q} 2> {log:q}"
+
+
 rule fix_warnings:
     """Write the table of warnings."""
     input:

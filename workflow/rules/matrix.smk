@@ -5,6 +5,7 @@ rule summarize_coverage:
     input:
         samples=in_results(names.SAMPLES),
         inputs=in_results(names.INPUTS),
+        settings=in_results(names.SETTINGS.format(step="summarize")),
         regions=in_results(names.REGIONS),
         support=support,
         counts=for_each_sample(names.COUNTS),
@@ -38,6 +39,7 @@ rule compare_samples:
     input:
         samples=in_results(names.SAMPLES),
         inputs=in_results(names.INPUTS),
+        settings=in_results(names.SETTINGS.format(step="normalize")),
         regions=in_results(names.REGIONS),
         stats=in_results(names.STATS),
     output:
@@ -70,6 +72,7 @@ rule collect_coverage:
     input:
         samples=in_results(names.SAMPLES),
         inputs=in_results(names.INPUTS),
+        settings=settings_of_kind,
         regions=in_results(names.REGIONS),
         stats=in_results(names.STATS),
         region_stats=in_results(names.REGION_STATS),

@@ -1,12 +1,11 @@
 """What one pass over the files of a sample has found: its evidence, which is written and read here, and nowhere else.
 
-A folder per sample holds its evidence (JSON, with its checksum), and its counts in each region set (.npy; int32, one
-per region, in their order). From these, everything else is derived.
+A folder per sample holds its evidence (JSON), and its counts in each region set (.npy; int32, one per region, in their
+order). From these, everything else is derived.
 """
 
 import hashlib
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,12 +17,13 @@ from divvy_coverage import __version__
 from divvy_coverage.arrays import Counts, Integers
 from divvy_coverage.counting.tally import Tally
 from divvy_coverage.errors import UserError
-from divvy_coverage.files import replacing
+from divvy_coverage.files import ANEW, read_record, replacing, write_record
 from divvy_coverage.intervals.regions import Regions
 
 FileRecord = dict[str, Any]  # of a file that was read, by key
 FILE_KEYS = ("kind", "path", "bytes", "fingerprint")
 
+WHAT = "the evidence of a sample"
 LARGEST_COUNT = np.iinfo(np.int32).max
 
 
@@ -90,23 +90,20 @@ def write_evidence(evidence: Evidence, path: Path) -> None:
         "in_peaks": evidence.in_peaks,
         **evidence.tally.describe(),
     }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps({"sha256": _digest(content), **content}, indent=1) + "\n", encoding="utf-8")
+    write_record(content, path)
 
 
 def read_evidence(path: Path) -> Evidence:
     """Read the evidence of a sample. Raises UserError for a file that holds none, and for one that was edited."""
+    found = read_record(path, WHAT)
     try:
-        found = json.loads(path.read_bytes())
-        if found.pop("sha256") != _digest(found):
-            raise ValueError("it was edited or damaged, as its checksum tells")
         sets = {name: RegionSetEvidence(**each) for name, each in found["region_sets"].items()}
         files = [{key: file[key] for key in FILE_KEYS} for file in found["files"]]
         tally = Tally.from_json(found)
         return Evidence(found["code"], files, found["counting"], tally, found["in_peaks"], sets)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
-        raise UserError(f"{path}: not the evidence of a sample: {reason}; remove it and run again") from error
+        raise UserError(f"{path}: not {WHAT}: {reason}; {ANEW}") from error
 
 
 def write_counts(counts: Integers, path: Path, regions: Regions) -> None:
@@ -140,11 +137,6 @@ def find_damage(path: Path, evidence: RegionSetEvidence) -> str:
     except (OSError, ValueError, EOFError) as error:
         return f"{path}: {error}"
     return ""
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of what JSON holds, however it is written."""
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def checksum(counts: Counts | Integers) -> str:

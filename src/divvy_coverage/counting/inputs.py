@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from divvy_coverage.counting.evidence import Evidence, FileRecord
-from divvy_coverage.errors import UserError
-from divvy_coverage.files import write_if_changed
+from divvy_coverage.files import encode_record, read_record, write_if_changed
 
 Identity = tuple[str, str]  # kind and fingerprint of a file, whatever its name
 
@@ -44,17 +43,14 @@ class Inputs:
 
 def write_inputs(inputs: Inputs, path: Path) -> None:
     """Write what evidence is to be made from, only if it changed."""
-    write_if_changed(path, json.dumps(asdict(inputs), indent=1).encode() + b"\n")
+    write_if_changed(path, encode_record(asdict(inputs)))
 
 
 def read_inputs(path: Path) -> Inputs:
     """Read what evidence is to be made from. Raises UserError for a file that does not say."""
-    try:
-        found = json.loads(path.read_bytes())
-        files = {sample: [(kind, digest) for kind, digest in each] for sample, each in found["files"].items()}
-        return Inputs(found["code"], dict(found["counting"]), files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: not the inputs of a run: {error}; run the workflow, which writes them") from error
+    found = read_record(path, "the inputs of a run")
+    files = {sample: [(kind, digest) for kind, digest in each] for sample, each in found["files"].items()}
+    return Inputs(found["code"], found["counting"], files)
 
 
 def identify_files(records: Iterable[FileRecord]) -> list[Identity]:

@@ -16,7 +16,7 @@ from divvy_coverage.errors import OutputError, UserError
 from divvy_coverage.files import remove
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.preflight.assay import check_counting
-from divvy_coverage.preflight.differences import describe_inputs, find_differences
+from divvy_coverage.preflight.differences import describe_inputs, find_differences, write_settings
 from divvy_coverage.preflight.filters import check_filters
 from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.preflight.genomes import check_genomes, check_regions, join_contigs
@@ -104,6 +104,7 @@ def check_inputs(config: Mapping[str, Any], folders: Folders) -> CheckedInputs:
     described = describe_counting(counting, blacklist, with_profile=bool(config["statistics"]["tss"]))
     inputs = describe_inputs(config, described, kept)
     _write(checked, inputs, folders.plan)
+    write_settings(config, folders.plan)
     return replace(checked, differing=find_differences(inputs, list(config["regions"]), folders))
 
 

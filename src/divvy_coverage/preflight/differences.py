@@ -13,12 +13,17 @@ from divvy_coverage.counting.evidence import Evidence, read_evidence
 from divvy_coverage.counting.inputs import Identity, Inputs, identify_files
 from divvy_coverage.counting.origin import compute_code_digest, describe_files
 from divvy_coverage.errors import UserError
+from divvy_coverage.files import encode_record, write_if_changed
 from divvy_coverage.intervals.regions import read_regions
 from divvy_coverage.preflight.folders import Folders
 from divvy_coverage.preflight.header_cache import map_in_threads
 from divvy_coverage.preflight.sample_files import AlignedSample
 
-OWN_FILES = (results.SAMPLES, results.INPUTS, results.WARNINGS)
+STEPS = ("summarize", "normalize")
+OWN_FILES = (
+    *(results.SAMPLES, results.INPUTS, results.WARNINGS),
+    *(results.SETTINGS.format(step=step) for step in STEPS),
+)
 OF_REGION_SETS = (results.REGIONS, results.BED, results.SUPPORT)
 
 
@@ -32,6 +37,20 @@ def describe_inputs(config: Mapping[str, Any], counting: Mapping[str, Any], samp
         for each, own in zip(samples, peaks, strict=True)
     }
     return Inputs(compute_code_digest(), counting, files)
+
+
+def write_settings(config: Mapping[str, Any], folder: Path) -> None:
+    """Write the settings that summaries and normalized values depend on, but counts do not, for each of these STEPS."""
+    matrix, statistics = config["matrix"], config["statistics"]
+    settings = (
+        {
+            "library_size": matrix["library_size"],
+            "mitochondrial_contigs": statistics["mitochondrial_contigs"],
+        },
+        {"normalization": matrix["normalization"]},
+    )
+    for step, each in zip(STEPS, settings, strict=True):
+        write_if_changed(folder / results.SETTINGS.format(step=step), encode_record(each))
 
 
 def find_differences(inputs: Inputs, region_sets: Sequence[str], folders: Folders) -> list[str]:

@@ -1,6 +1,5 @@
 """What was found in files, remembered between runs: those that did not change are not read again."""
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from divvy_coverage.alignments.fingerprints import NO_STAMP, get_stamp
 from divvy_coverage.errors import OutputError, UserError
-from divvy_coverage.files import write_if_changed
+from divvy_coverage.files import encode_record, read_record, write_if_changed
 from divvy_coverage.preflight.header_cache import map_in_threads
 
 
@@ -54,18 +53,16 @@ def read_files(
         else:
             found[path] = result
     if found:
-        content = [settings, {str(path): [stamps[path], each] for path, each in found.items()}]
+        files = {str(path): [stamps[path], each] for path, each in found.items()}
         with suppress(OutputError):
-            write_if_changed(cache, json.dumps(content).encode())
+            write_if_changed(cache, encode_record({"settings": settings, "files": files}))
     return found, broken
 
 
 def _load(cache: Path, settings: object) -> dict[str, list[Any]]:
     """Return stamp and what was found by file; nothing if the cache is not there, damaged, or of other settings."""
     try:
-        found_settings, found = json.loads(cache.read_bytes())
-        if found_settings == settings and all(len(each) == 2 for each in found.values()):
-            return dict(found)
-    except (OSError, ValueError, TypeError, AttributeError):
-        pass
-    return {}
+        content = read_record(cache, "a cache")
+    except UserError:
+        return {}
+    return dict(content["files"]) if content["settings"] == settings else {}

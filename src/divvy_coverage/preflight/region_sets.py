@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from divvy_coverage import __version__, results
 from divvy_coverage.alignments.fingerprints import get_stamp
 from divvy_coverage.errors import OutputError, UserError
-from divvy_coverage.files import compute_sha256, write_if_changed
+from divvy_coverage.files import compute_sha256, encode_record, read_record, write_if_changed
 from divvy_coverage.intervals.contigs import find_no_contig
 from divvy_coverage.intervals.regions import Regions, describe_duplicates, join_regions, read_regions
 from divvy_coverage.intervals.selection import select_regions
@@ -143,12 +143,12 @@ def _copy(sources: Sequence[Path], targets: Sequence[Path]) -> None:
 def _read_note(note: Path, stamp: str, files: Sequence[Path]) -> list[Problem] | None:
     """Return the warnings of when a consensus was made, if it was made from the same, and `files` are what was made."""
     try:
-        content = json.loads(note.read_text(encoding="utf-8"))
+        content = read_record(note, "the note of a consensus")
         if (content[MADE_FROM], content[MADE]) != (stamp, _compute_digests(files)):
             return None
-        return [Problem(*fields) for fields in content[WARNINGS]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, OSError):
         return None
+    return [Problem(*fields) for fields in content[WARNINGS]]
 
 
 def _write_note(note: Path, stamp: str, files: Sequence[Path], problems: Sequence[Problem]) -> None:
@@ -156,7 +156,7 @@ def _write_note(note: Path, stamp: str, files: Sequence[Path], problems: Sequenc
     warnings = [astuple(problem) for problem in problems]
     content = {MADE_FROM: stamp, MADE: _compute_digests(files), WARNINGS: warnings}
     with suppress(OutputError):
-        write_if_changed(note, json.dumps(content, indent=1).encode())
+        write_if_changed(note, encode_record(content))
 
 
 def _compute_digests(files: Sequence[Path]) -> list[str]:

@@ -1,6 +1,5 @@
 """What the report is made of: the files of a run, and what the report calls samples."""
 
-import json
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import pandas as pd
 from divvy_coverage import results
 from divvy_coverage.arrays import Floats
 from divvy_coverage.errors import UserError
+from divvy_coverage.files import read_record
 from divvy_coverage.naming import check_name
 from divvy_coverage.problems import read_problems
 from divvy_coverage.report.colors import Coloring, find_colorings
@@ -160,7 +160,7 @@ def read_run(folder: Path, region_sets: Sequence[str], label: str) -> Run:
         excluded=read_problems(folder / results.EXCLUDED),
         warnings=read_problems(folder / results.WARNINGS),
         flags=[flag for one in sets for flag in find_flags(labels, one.statistics, one.name, one.counted)],
-        provenance=_read_json(provenance) if provenance.is_file() else {},
+        provenance=read_record(provenance, "the record of a run") if provenance.is_file() else {},
         region_sets=sets,
         curves=read_curves([folder / results.EVIDENCE.format(sample=name) for name in names]),
     )
@@ -191,7 +191,7 @@ def _read_region_set(folder: Path, name: str, names: Sequence[str]) -> RegionSet
         return folder / path.format(region_set=name)
 
     statistics = _read_statistics(find(results.STATS), names)
-    summary = _read_json(find(results.SUMMARY))
+    summary = read_record(_check_there(find(results.SUMMARY)), "what samples were compared by")
     clustered, correlation = _read_correlation(find(results.CORRELATION), names, summary.get("order", []))
     regions = _read_table(find(results.REGION_STATS), usecols=lambda c: c in REGION_COLUMNS, dtype=np.float64)
     scores = _read_scores(find(results.PCA), names)
@@ -254,13 +254,3 @@ def _read_table(path: Path, **options: Any) -> pd.DataFrame:
         return pd.read_csv(_check_there(path), sep="\t", **(options or {"dtype": str, "keep_default_na": False}))
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(f"{path}: not a table of a finished run: {error}; remove it and run again") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(_check_there(path).read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("expected an object")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a JSON file of a finished run: {error}; remove it and run again") from error
-    return content
