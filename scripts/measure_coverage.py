@@ -47,10 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def check_number(args: argparse.Namespace) -> None:
-    """Raise UserError unless there are as many outputs as region sets."""
+def name_outputs(args: argparse.Namespace) -> list[str]:
+    """Return the names of the region sets. Raises UserError unless there are as many outputs."""
     if (given := len(args.out)) != len(args.regions):
         raise UserError(f"--out: expected one file for each of {len(args.regions)} region sets, found {given}")
+    return name_region_sets(args.regions)
 
 
 def read_wanted(args: argparse.Namespace) -> Wanted:
@@ -71,12 +72,11 @@ def read_wanted(args: argparse.Namespace) -> Wanted:
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line: count one sample."""
     args = _parser().parse_args(argv)
-    check_number(args)
+    names = name_outputs(args)
     check_outputs(*args.out, args.stats, *([args.bins] if args.bins else []))  # before hours of counting
-    names, wanted = name_region_sets(args.regions), read_wanted(args)
     sources = (args.bam, args.peaks or [], args.tss, args.blacklist, args.reference)
-    files = describe_files(*sources)
-    check_planned(files, args.fingerprints)
+    check_planned(files := describe_files(*sources), args.fingerprints)
+    wanted = read_wanted(args)
     with show_progress(args.bam) as progress:
         counted = count_sample(args.bam, wanted, args.reference, args.threads, progress, warn)
     check_unchanged(files, describe_files(*sources))
