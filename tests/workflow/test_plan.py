@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -70,15 +71,25 @@ def wait_for_end(rule: str, log: Path) -> None:
         time.sleep(0.1)
 
 
-def test_a_run_is_of_its_own_sheet_whatever_is_called_beside_it(project: Path) -> None:
+@contextmanager
+def running(project: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a run, which goes on after its samples are fixed when the block ends, and has ended then."""
     snakefile = project / "waiting.smk"
     snakefile.write_text(WAITING.format(snakefile=str(SNAKEFILE)))
-    options = ["--snakefile", str(snakefile), MATRIX, "--cores", "2"]
-    log = project / "first.log"
+    options = ["--snakefile", str(snakefile), MATRIX, "--cores", "2", "--show-failed-logs"]
     with log.open("w") as file:
         first = subprocess.Popen(["snakemake", *options], cwd=project, env=environment(), stdout=file, stderr=file)
     try:
         wait_for_end("fix_samples", log)
+        yield first
+    finally:
+        (project / "go").touch()
+        first.wait(timeout=200)
+
+
+def test_a_run_is_of_its_own_sheet_whatever_is_called_beside_it(project: Path) -> None:
+    log = project / "first.log"
+    with running(project, log) as first:
         before = listing(project)
         sheet(project, b="a", a="b")
         (project / "regions.bed").write_text("chr1\t0\t1\n")
@@ -86,9 +97,6 @@ def test_a_run_is_of_its_own_sheet_whatever_is_called_beside_it(project: Path) -
         refuse(snakemake(project, MATRIX, "--cores", "1"), "lock")
         beside = listing(project)
         assert {name: beside[name][1] for name in before} == {name: content for name, (_, content) in before.items()}
-    finally:
-        (project / "go").touch()
-        first.wait(timeout=200)
     assert first.returncode == 0, log.read_text()
     assert columns(project) == COUNTS
     run(project)
@@ -97,18 +105,9 @@ def test_a_run_is_of_its_own_sheet_whatever_is_called_beside_it(project: Path) -
 
 
 def test_a_file_that_is_exchanged_after_the_run_was_planned_is_not_counted(project: Path) -> None:
-    snakefile = project / "waiting.smk"
-    snakefile.write_text(WAITING.format(snakefile=str(SNAKEFILE)))
-    options = ["--snakefile", str(snakefile), MATRIX, "--cores", "2", "--show-failed-logs"]
     log = project / "first.log"
-    with log.open("w") as file:
-        first = subprocess.Popen(["snakemake", *options], cwd=project, env=environment(), stdout=file, stderr=file)
-    try:
-        wait_for_end("fix_samples", log)
+    with running(project, log) as first:
         write_bam(project / "bam/b.bam", {"other": 10_000}, [])  # whose regions would count as 0
-    finally:
-        (project / "go").touch()
-        first.wait(timeout=200)
     assert first.returncode == 1
     assert "changed since the run was planned; run again, and what changed is counted:\n  bam/b.bam" in log.read_text()
     assert not (project / "results/coverage/b/evidence.json").exists()

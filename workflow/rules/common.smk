@@ -65,11 +65,11 @@ def prepare_plan():
     folders = ["--plan", plan, "--results", RESULTS, "--cache", cache]
     command = [sys.executable, "-m", "divvy_coverage", "preflight", *folders]
     done = subprocess.run(command, input=json.dumps(config), stderr=subprocess.PIPE, encoding="utf-8")
-    if done.returncode and is_called_for(SHOWING) and os.path.exists(f"{RESULTS}/{names.SAMPLES}"):
+    if done.returncode:
+        if not is_called_for(SHOWING) or not os.path.exists(f"{RESULTS}/{names.SAMPLES}"):
+            raise WorkflowError(done.stderr.strip())
         logger.warning(f"{done.stderr.strip()}\nThe results are shown as they are.")
         return RESULTS
-    if done.returncode:
-        raise WorkflowError(done.stderr.strip())
     if done.stderr:
         logger.warning(done.stderr.strip())
     return plan

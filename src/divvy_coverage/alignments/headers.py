@@ -56,7 +56,8 @@ def examine(path: Path) -> Header:
         if kind in TEXT_KINDS:
             contigs = _list_contigs(path, kind)
         else:
-            with OPEN[kind](path) as (contigs, alignments):
+            _check_end(path, kind)
+            with open_alignments(path, kind) as (contigs, alignments):
                 first = list(islice(alignments, FIRST_ALIGNMENTS))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -123,36 +124,30 @@ def _list_contigs(path: Path, kind: str) -> Mapping[str, int]:
 
 
 @contextmanager
-def _open_bam(path: Path) -> Iterator[tuple[Mapping[str, int], Iterator[Alignment]]]:
-    with path.open("rb") as file:
-        bgzf.check_end(file, path)
-        yield read_bam(file, path)
-
-
-@contextmanager
-def _open_cram(path: Path) -> Iterator[tuple[Mapping[str, int], Iterator[Alignment]]]:
+def open_alignments(path: Path, kind: str) -> Iterator[tuple[Mapping[str, int], Iterator[Alignment]]]:
+    """Open a BAM, CRAM or SAM file: its contigs with their lengths (bp), in header order, and its alignments."""
+    if kind == "bam":
+        with path.open("rb") as file:
+            yield read_bam(file, path)
+        return
     from divvy_coverage.alignments import htslib  # BAM does without pysam
 
-    with path.open("rb") as file:
-        htslib.check_cram_end(file, path)
     with htslib.open_alignments(path) as opened:
         yield opened
 
 
-@contextmanager
-def _open_sam(path: Path) -> Iterator[tuple[Mapping[str, int], Iterator[Alignment]]]:
-    from divvy_coverage.alignments import htslib
-
+def _check_end(path: Path, kind: str) -> None:
+    """Raise UserError if a BAM, CRAM or SAM file lacks the mark at its end."""
     with path.open("rb") as file:
         start = file.read(len(bgzf.MAGIC))
-        if start == bgzf.MAGIC:
+        if kind == "bam" or start == bgzf.MAGIC:
             bgzf.check_end(file, path)
+            return
+        from divvy_coverage.alignments import htslib
+
+        if kind == "cram":
+            htslib.check_cram_end(file, path)
         elif start.startswith(htslib.GZIP):  # all of it, as pysam does not say well what is wrong with it
             htslib.check_whole(path)
         else:
             htslib.check_sam_end(file, path)
-    with htslib.open_alignments(path) as opened:
-        yield opened
-
-
-OPEN = {"bam": _open_bam, "cram": _open_cram, "sam": _open_sam}

@@ -41,16 +41,13 @@ def describe_inputs(config: Mapping[str, Any], counting: Mapping[str, Any], samp
 
 def write_settings(config: Mapping[str, Any], folder: Path) -> None:
     """Write the settings that summaries and normalized values depend on, but counts do not, for each of these STEPS."""
-    matrix, statistics = config["matrix"], config["statistics"]
-    settings = (
-        {
-            "library_size": matrix["library_size"],
-            "mitochondrial_contigs": statistics["mitochondrial_contigs"],
-        },
-        {"normalization": matrix["normalization"]},
-    )
-    for step, each in zip(STEPS, settings, strict=True):
-        write_if_changed(folder / results.SETTINGS.format(step=step), encode_record(each))
+    matrix, mitochondrial = config["matrix"], config["statistics"]["mitochondrial_contigs"]
+    settings = {
+        "summarize": {"library_size": matrix["library_size"], "mitochondrial_contigs": mitochondrial},
+        "normalize": {"normalization": matrix["normalization"]},
+    }
+    for step in STEPS:
+        write_if_changed(folder / results.SETTINGS.format(step=step), encode_record(settings[step]))
 
 
 def find_differences(inputs: Inputs, region_sets: Sequence[str], folders: Folders) -> list[str]:
@@ -85,8 +82,9 @@ def _find_other_evidence(inputs: Inputs, region_sets: Sequence[str], folders: Fo
 
     Snakemake makes what is needed for what is not there yet, but does not miss what something was made of.
     """
-    digests = {name: read_regions(folders.plan / _fill(results.REGIONS, name)).sha256() for name in region_sets}
-    was_used = any((folders.results / _fill(results.STATS, name)).exists() for name in region_sets)
+    files = {name: folders.plan / results.REGIONS.format(region_set=name) for name in region_sets}
+    digests = {name: read_regions(file).sha256() for name, file in files.items()}
+    was_used = any((folders.results / results.STATS.format(region_set=name)).exists() for name in region_sets)
 
     def is_wanted(sample: str) -> bool:
         """Tell whether all counts of a sample are there, and are what is wanted."""
@@ -101,10 +99,6 @@ def _find_other_evidence(inputs: Inputs, region_sets: Sequence[str], folders: Fo
         name = results.EVIDENCE.format(sample=sample)
         if not wanted and (was_used or (folders.results / name).exists()):
             yield name
-
-
-def _fill(name: str, region_set: str) -> str:
-    return name.format(region_set=region_set)
 
 
 def _read_evidence(path: Path) -> Evidence | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from divvy_coverage.alignments.headers import OPEN, Header
+from divvy_coverage.alignments.headers import Header, open_alignments
 from divvy_coverage.alignments.text_kinds import TEXT_KINDS
 from divvy_coverage.counting.compiled.constants import PAIRED, PROPER_PAIR
 from divvy_coverage.counting.definition import PAIRED_UNITS, Counting
@@ -54,7 +54,7 @@ def _explain_nothing(header: Header, counting: Counting, number: int) -> str:
     required, unwanted, minimum = _get_required_flags(counting), counting.exclude_flags, counting.min_mapq
     elsewhere = flags = low = largest = 0
     try:
-        with OPEN[header.kind](header.path) as (_, alignments):
+        with open_alignments(header.path, header.kind) as (_, alignments):
             for contig, quality, flag, *_ in islice(alignments, number):
                 if contig in excluded:
                     elsewhere += 1
