@@ -1,5 +1,6 @@
 """PEPs: the features that peppy brings, on peppy's own cases and on ours, and what it lets pass in silence."""
 
+import gc
 import time
 import warnings
 from pathlib import Path
@@ -589,13 +590,15 @@ def test_checks_cost_little(pep: Path) -> None:
 def test_time_is_linear_in_the_samples(pep: Path) -> None:
     """Peppy alone takes a minute for a subsample table with two rows for each of 10,000 samples."""
     seconds = []
+    gc.freeze()  # what other tests of this process left behind is no matter of the time
     for number in (500, 2000):
         path = large(pep, number)
         path.write_text(path.read_text() + "subsample_table: sub.csv\n")
         times = []
-        for _ in range(4):  # the best one, as other things go on as well
+        for _ in range(2):  # the better one, as other things go on as well
             start = time.process_time()
             assert len(resolve_sheet(path)) == number
             times.append(time.process_time() - start)
         seconds.append(min(times))
+    gc.unfreeze()
     assert seconds[1] < 8 * seconds[0]
