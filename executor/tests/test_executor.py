@@ -297,6 +297,51 @@ def test_a_pack_fails_member_by_member(tmp_path: Path) -> None:
     assert count_lines(tmp_path / "starts") == 6
 
 
+# ways in which the outputs of a job that fails (n=1) are there all the same
+STAYING = """\
+rule all:
+    input: expand("{rule}{n}.txt", rule=["kept", "empty", "updated", "temporary"], n=range(3))
+
+rule kept:
+    output: "kept{n}.txt"
+    resources: pack=3
+    shell: "echo part >> {output}; test {wildcards.n} != 1"
+
+rule empty:
+    output: ensure("empty{n}.txt", non_empty=True)
+    resources: pack=3
+    shell: "touch {output}; test {wildcards.n} = 1 || echo all > {output}"
+
+rule updated:
+    input: "newer"
+    output: update("updated{n}.txt")
+    resources: pack=3
+    shell: "echo more >> {output}; test {wildcards.n} != 1"
+
+rule temporary:
+    output: "temporary{n}.txt", temp("passing{n}.txt")
+    resources: pack=3
+    shell: "touch {output}; test {wildcards.n} != 1"
+"""
+
+
+@slow
+def test_a_job_of_a_pack_has_failed_although_its_outputs_are_there(tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text(STAYING)
+    for number in range(3):
+        (tmp_path / f"updated{number}.txt").write_text("before\n")
+        os.utime(tmp_path / f"updated{number}.txt", (1e9, 1e9))
+    (tmp_path / "newer").touch()
+    write_profile(tmp_path)
+    said = refuse(snakemake(tmp_path, "--keep-incomplete", "--cores", "2"))
+    failed = {"kept", "empty", "updated", "temporary"}
+    assert all(re.search(rf"{rule} +2 +1 exit status 1 ", said) for rule in failed), said
+    assert (tmp_path / "kept1.txt").exists()
+    assert (tmp_path / "updated1.txt").read_text() == "before\n"
+    planned = succeed(snakemake(tmp_path, "--dry-run"))
+    assert set(re.findall(r"output: (\w+)\.txt", planned)) == {f"{rule}1" for rule in failed}
+
+
 @slow
 def test_a_wrong_pack_is_refused(tmp_path: Path) -> None:
     refuse(run(tmp_path, "    resources: pack='many'\n    shell: 'touch {output}'"), "the resource pack is 'many'")

@@ -16,8 +16,8 @@ from snakemake_executor_plugin_divvy.journal import NAME, Entry, Journal, lease
 from snakemake_executor_plugin_divvy.provenance import Ticket
 
 TICKETS = [
-    Ticket(("a.txt",), "digest a", {}, 1, "marker a"),
-    Ticket(("b.txt", "b.log"), "digest b", {"x": "1"}, 2, "b"),
+    Ticket(("a.txt",), "digest a", {}, 1),
+    Ticket(("b.txt", "b.log"), "digest b", {"x": "1"}, 2),
 ]
 DEAD = {"host": "elsewhere", "boot": "long ago", "pid": 1, "birth": "1"}
 

@@ -134,12 +134,12 @@ def read_tickets(folder: Path) -> Tickets:
     with plan(folder) as workflow:
         jobs = [job for job in workflow.dag.jobs if job.rule.name != "all"]
         jobs = [workflow.dag.get_job_group(job) or job for job in jobs]
-        return {job.groupid if job.is_group() else job.name: build_ticket(job, "call", workflow, "") for job in jobs}
+        return {job.groupid if job.is_group() else job.name: build_ticket(job, "call", workflow) for job in jobs}
 
 
 def find_changed(before: Tickets, after: Tickets) -> set[str]:
     """Return the rules whose jobs do not do what they did, as another run reads it from its journal."""
-    left = {name: Ticket(t.outputs, t.digest, json.loads(json.dumps(t.inputs)), 1, "") for name, t in before.items()}
+    left = {name: Ticket(t.outputs, t.digest, json.loads(json.dumps(t.inputs)), 1) for name, t in before.items()}
     return {name for name in left.keys() | after.keys() if not does_the_same(left[name], after[name])}
 
 
@@ -220,7 +220,7 @@ def test_what_cannot_be_compared_is_never_the_same(folder: Path, what: str) -> N
 def test_another_call_is_another_job(folder: Path) -> None:
     with plan(folder) as workflow:
         job = next(iter(workflow.dag.jobs))
-        assert not does_the_same(build_ticket(job, "one", workflow, ""), build_ticket(job, "two", workflow, ""))
+        assert not does_the_same(build_ticket(job, "one", workflow), build_ticket(job, "two", workflow))
 
 
 def test_a_value_of_numpy_is_compared(folder: Path) -> None:

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.utils import TargetSpec
 
 from snakemake_executor_plugin_divvy import submissions as module
 from snakemake_executor_plugin_divvy.jobscript import JobFiles
 from snakemake_executor_plugin_divvy.journal import Entry, Journal
 from snakemake_executor_plugin_divvy.journal import journal as journal_module
 from snakemake_executor_plugin_divvy.packs import Member
+from snakemake_executor_plugin_divvy.packs.notes import write_note
 from snakemake_executor_plugin_divvy.provenance import Ticket
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, Scheduler, SchedulerError, State
 from snakemake_executor_plugin_divvy.schedulers.record import Unknown
@@ -38,7 +40,6 @@ class Owner:
 
     folder: Path
     state: Path
-    outcomes: dict[str, str] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     lost: list[tuple[str, str, str]] = field(default_factory=list)
     written: int = 0
@@ -55,9 +56,6 @@ class Owner:
 
     def report_failure(self, member: Member, failure: Failure, submission: Any = None) -> None:
         self.lost.append((member.job.jobid, *failure))
-
-    def find_outcome(self, member: Member) -> str:
-        return self.outcomes[member.job.jobid]
 
     def is_recorded(self, member: Member) -> bool:
         return member.job.jobid in self.done
@@ -117,9 +115,15 @@ class Queue:
 
     def make(self, name: str, pack: int = 1) -> Member:
         job = SimpleNamespace(
-            name="job", jobid=name, attempt=1, threads=1, resources={"pack": pack}, is_group=lambda: False
+            name="job",
+            jobid=name,
+            attempt=1,
+            threads=1,
+            resources={"pack": pack},
+            is_group=lambda: False,
+            get_target_spec=lambda: [TargetSpec("job", {"name": name})],
         )
-        return Member(SubmittedJobInfo(job), Ticket((name,), "digest", {}, 1, name), pack)
+        return Member(SubmittedJobInfo(job), Ticket((name,), "digest", {}, 1), pack)
 
     def add(self, *names: str, pack: int = 1) -> list[Member]:
         members = [self.make(name, pack) for name in names]
@@ -150,8 +154,15 @@ class Queue:
         name = number if isinstance(number, str) else f"s{number}"
         (self.journal.state / "ends" / name).write_text(f"{status} {time.time():.0f}\n")
 
-    def starts(self, number: int, id: str = "") -> None:
-        (self.journal.state / f"s{number}.start").write_text(f"1 {id or number} host 1\n")
+    def starts(self, number: int, id: str = "", **ended: int | None) -> None:
+        """Let a submission start and, of a pack, these jobs, with the exit statuses of those that have ended."""
+        path = self.journal.state / f"s{number}.start"
+        path.write_text(f"1 {id or number} host 1\n")
+        for name, status in ended.items():
+            job = self.make(name).job
+            write_note(path, job)
+            if status is not None:
+                write_note(path, job, status)
 
 
 @pytest.fixture
@@ -475,7 +486,7 @@ def test_the_jobs_of_a_pack_end_each_for_itself(queue: Queue) -> None:
     queue.says = {"1": RUNNING}
     queue.look(2)
     assert queue.submitted == 1
-    queue.owner.outcomes = {"a": "done", "b": "done", "c": "started", "d": "waiting", "e": "waiting"}
+    queue.starts(1, a=0, b=0, c=None)
     queue.says = {"1": State("TIMEOUT", "TimeLimit")}
     queue.look(2)
     assert queue.owner.done == ["a", "b"]
@@ -488,9 +499,21 @@ def test_the_jobs_of_a_pack_end_each_for_itself(queue: Queue) -> None:
     assert queue.owner.done == ["a", "b", "d", "e"]
 
 
+def test_a_job_of_a_pack_has_failed_whatever_the_others_did(queue: Queue) -> None:
+    """Its outputs may be there all the same, so they tell nothing."""
+    queue.add(*"abc", pack=5)
+    queue.says = {"1": RUNNING}
+    queue.look(2)
+    queue.starts(1, a=0, b=1, c=0)
+    queue.ends(1, 1)
+    queue.says = {"1": State("FAILED")}
+    queue.look(2)
+    assert queue.owner.done == ["a", "c"]
+    assert queue.owner.lost == [("b", "exit status 1", "exit status 1")]
+
+
 def test_a_pack_that_never_got_to_a_job_is_not_submitted_forever(queue: Queue) -> None:
     queue.says = {"1": State("NODE_FAIL")}
-    queue.owner.outcomes = dict.fromkeys("abc", "waiting")
     queue.add(*"abc", pack=5)
     queue.look(6)
     assert [name for name, *_ in queue.owner.lost] == ["a", "b", "c"]
@@ -635,11 +658,10 @@ def test_what_ended_well_in_a_pack_that_failed_stays_known_until_it_is_recorded(
 ) -> None:
     recorded: list[str] = []
     monkeypatch.setattr(queue.owner, "is_recorded", lambda member: member.job.jobid in recorded)
-    queue.owner.outcomes = {"a": "done", "b": "started", "c": "waiting"}
     members = [queue.make(name, pack=3) for name in "abc"]
     queue.queue.add(members)
     queue.look(3)
-    queue.starts(1)
+    queue.starts(1, a=0, b=None)
     queue.ends(1, 1)
     queue.says = {"1": State("FAILED")}
     queue.look(4)
@@ -658,12 +680,11 @@ def test_what_ended_well_in_a_pack_that_failed_stays_known_until_it_is_recorded(
 
 @pytest.mark.parametrize("exit", [None, 1])
 def test_what_ended_well_in_a_pack_that_is_canceled_is_for_the_next_run(queue: Queue, exit: int | None) -> None:
-    queue.owner.outcomes = {"a": "done", "b": "started", "c": "waiting"}
     members = [queue.make(name, pack=3) for name in "abc"]
     queue.queue.add(members)
     queue.says = {"1": RUNNING}
     queue.look(3)
-    queue.starts(1)
+    queue.starts(1, a=0, b=1)
     if exit is not None:
         queue.ends(1, exit)
     queue.says = {"1": State("CANCELLED")}

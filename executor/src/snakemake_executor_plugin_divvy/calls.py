@@ -13,8 +13,14 @@ from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_divvy import provenance
 from snakemake_executor_plugin_divvy.compute_packages import ComputePackage
-from snakemake_executor_plugin_divvy.jobscript import JobFiles, build_job_script, write_privately
-from snakemake_executor_plugin_divvy.packs import Pack
+from snakemake_executor_plugin_divvy.jobscript import (
+    MODULE,
+    JobFiles,
+    build_job_script,
+    quote_arguments,
+    write_privately,
+)
+from snakemake_executor_plugin_divvy.packs import Pack, get_pack
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
 from snakemake_executor_plugin_divvy.variables import build_variables
 
@@ -23,6 +29,7 @@ INLINE_FILES = 20  # files to wait for that fit on a command line
 # limit on jobs per second it does not wait for that second to end
 ONCE = "--preemptible-rules --preemptible-retries 0"
 AT_ONCE = "--max-jobs-per-timespan 1000000/0s"
+PACK_MODULE = " -m snakemake_executor_plugin_divvy.packs.process "
 
 
 class JobCalls(RemoteExecutor):
@@ -39,7 +46,9 @@ class JobCalls(RemoteExecutor):
         files.logs.mkdir(parents=True, exist_ok=True)
         call = jobs[0] if len(jobs) == 1 else Pack(tuple(jobs))
         last = "" if call.is_group() else AT_ONCE if len(jobs) == 1 else "--keep-going"
-        command = f"{self.format_job_exec(call)} {ONCE} {last}"
+        command = f"{quote_arguments(self.format_job_exec(call))} {ONCE} {last}"
+        if get_pack(jobs[0]) > 1:
+            command = command.replace(MODULE, f"{PACK_MODULE}{shlex.quote(str(files.start))} ", 1)
         title = f"{jobs[0].name}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
         markers = [path for job in jobs for path in provenance.list_markers(job, self.workflow.persistence)]
         variable = self.scheduler.job_variable

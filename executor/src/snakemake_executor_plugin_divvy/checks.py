@@ -74,7 +74,7 @@ class JobChecks:
         if (kind := (job.name, job.threads, resources)) in self._checked:
             return
         _check_names(job)
-        get_pack(job, [])
+        get_pack(job)
         files = JobFiles(self.logdir / make_safe_name(job.name), self.state, make_name([job]))
         unset, unused = self.package.check(build_variables([job], files, self.scheduler))
         self._checked.add(kind)

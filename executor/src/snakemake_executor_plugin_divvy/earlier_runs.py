@@ -1,7 +1,6 @@
 """Jobs that earlier runs left with the scheduler: those that do what is needed now are taken over."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_executor_plugin_divvy.jobscript import JobFiles, show_path
 from snakemake_executor_plugin_divvy.journal import Entry, Journal
 from snakemake_executor_plugin_divvy.packs import Member
+from snakemake_executor_plugin_divvy.packs.notes import find_outcome, read_notes
 from snakemake_executor_plugin_divvy.provenance import Ticket, does_the_same
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
 from snakemake_executor_plugin_divvy.submissions import Queue
@@ -58,12 +58,12 @@ class EarlierRuns:
         entry = self.held.pop(files.name, None)
         if entry is None or len(entry.tickets) == 1:
             return
-        dag, persistence = self.workflow.dag, self.workflow.persistence
+        dag, persistence, notes = self.workflow.dag, self.workflow.persistence, read_notes(files.start)
         done = {frozenset(map(str, job.output)): job for job in dag.jobs if not dag.needrun(job)}
         persistence.deactivate_cache()
         for left in entry.tickets:
             job = done.get(frozenset(left.outputs))
-            if job is None or persistence.external_jobids(job) != ["ended"]:
+            if job is None or find_outcome(notes, job) != "done" or persistence.external_jobids(job) != ["ended"]:
                 continue
             member = Member(SubmittedJobInfo(job), left)
             member.ticket = self.build_ticket(member)
@@ -83,11 +83,11 @@ class EarlierRuns:
         left = next(ticket for ticket in entry.tickets if outputs.intersection(ticket.outputs))
         if entry.scheduler != self.scheduler.name or not self._is_same(left, member):
             return False
-        member.ticket = replace(member.ticket, marker=left.marker)
         status = entry.files.exit_status()
         if status is None:
             return True
-        return not self.is_forced(member) and (status != 0 or _has_all_outputs(member))
+        is_done = status == 0 or find_outcome(read_notes(entry.files.start), member.job) == "done"
+        return not self.is_forced(member) and (not is_done or _has_all_outputs(member))
 
     def _is_same(self, left: Ticket, member: Member) -> bool:
         """Whether a job of an earlier run does the same as this one, perhaps in a later attempt."""

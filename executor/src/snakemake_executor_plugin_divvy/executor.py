@@ -14,12 +14,12 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-from snakemake_executor_plugin_divvy import checks, compute_packages, packs, provenance, summary
+from snakemake_executor_plugin_divvy import checks, compute_packages, provenance, summary
 from snakemake_executor_plugin_divvy.calls import JobCalls
 from snakemake_executor_plugin_divvy.earlier_runs import EarlierRuns
 from snakemake_executor_plugin_divvy.jobscript import JobFiles, make_safe_name, read_tail, show_path
 from snakemake_executor_plugin_divvy.journal import Journal
-from snakemake_executor_plugin_divvy.packs import Member
+from snakemake_executor_plugin_divvy.packs import Member, get_pack
 from snakemake_executor_plugin_divvy.provenance import Ticket
 from snakemake_executor_plugin_divvy.repeated_keys import find_profiles, find_repeated_keys
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, choose_scheduler
@@ -131,13 +131,11 @@ class Executor(JobCalls):
     def run_job(self, job: JobExecutorInterface) -> None:
         """Check a job and queue it, or find it where an earlier run has submitted it; a mistake fails it alone."""
         assert self.journal is not None
-        marker = f"{self.run_name}-{job.jobid}-{job.attempt}"
-        member = Member(SubmittedJobInfo(job, external_jobid=marker), Ticket((), "", {}, job.attempt, marker))
+        member = Member(SubmittedJobInfo(job), Ticket((), "", {}, job.attempt))
         self.report_job_submission(member.info, register_job=False)
         try:
             self.checks.check(job)
-            unneeded = [] if job.is_group() else self.dag.get_unneeded_temp_files(job)
-            member.pack = packs.get_pack(job, unneeded)
+            member.pack = get_pack(job)
             member.ticket = self._build_ticket(member)
             if folder := self.journal.find_elsewhere(member.ticket.outputs):
                 raise ValueError(f"another run, which still lives, has submitted a job for the same outputs: {folder}")
@@ -151,7 +149,7 @@ class Executor(JobCalls):
                 self._flush_batch()
 
     def _build_ticket(self, member: Member) -> Ticket:
-        return provenance.build_ticket(member.job, self.common_call, self.workflow, member.ticket.marker)
+        return provenance.build_ticket(member.job, self.common_call, self.workflow)
 
     def _is_forced(self, member: Member) -> bool:
         """Whether a job has to run whatever there is; Snakemake itself forces those that are incomplete as well."""
@@ -181,7 +179,7 @@ class Executor(JobCalls):
             for job in jobs[1:]:  # each job of a pack has its log under its own name
                 (files.logs / f"{make_name([job])}.{unique}.log").symlink_to(files.log.name)
             for member in members:
-                member.job.register(external_jobid=member.ticket.marker)
+                member.job.register(external_jobid=files.name)
         except (OSError, ValueError):
             files.remove()
             raise
@@ -258,19 +256,11 @@ class Executor(JobCalls):
                 shown += [f"last lines of {show_path(path)}:", *(f"    {line}" for line in lines)]
         self.report_job_error(member.info, msg="\n    ".join([reason, *shown, ""]))
 
-    def find_outcome(self, member: Member) -> str:
-        """Tell what became of a job in a pack that has not ended well, from Snakemake's own markers.
-
-        Snakemake marks the outputs of a job that it starts as incomplete, and removes the mark when the job has ended,
-        after which the job script sets its own; until it starts they have the mark that was given to them here.
-        """
-        persistence = self.workflow.persistence
-        persistence.deactivate_cache()
-        markers = persistence.external_jobids(member.job)
-        if member.ticket.marker in markers:
-            return "waiting"
-        incomplete = "ended" not in markers and self.workflow.async_run(persistence.incomplete(member.job))
-        return "done" if not incomplete and all(Path(str(file)).exists() for file in member.job.output) else "started"
+    def handle_job_error(self, job: JobExecutorInterface) -> None:
+        """Mark what --keep-incomplete keeps of a failed job, which Snakemake itself would take as made."""
+        super().handle_job_error(job)
+        if self.workflow.execution_settings.keep_incomplete:
+            job.register()
 
     def _note_end(self, member: Member, word: str, submission: Submission | None) -> None:
         """Note the end of a job for the table, and that of its submission for who shared it."""

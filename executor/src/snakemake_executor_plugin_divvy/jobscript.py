@@ -115,7 +115,10 @@ class JobFiles:
 
     @property
     def start(self) -> Path:
-        """When the job started (seconds since 1970), its id, host and process; or that it was taken back before."""
+        """When the job started (seconds since 1970), its id, host and process; or that it was taken back before.
+
+        Further lines are the notes of a pack.
+        """
         return self.state / f"{self.name}.start"
 
     @property
@@ -186,7 +189,7 @@ def _read_words(path: Path) -> list[str]:
 def build_job_script(
     title: str, command: str, workdir: Path, files: JobFiles, job_variable: str = "", markers: Iterable[Path] = ()
 ) -> str:
-    """Return the text of the job script, which records start, log and exit status of `command` itself.
+    """Return the text of the job script, which records start, log and exit status of `command`, shell code, itself.
 
     `job_variable` names the variable in which a job finds its id, `markers` are files that Snakemake removes when a job
     has ended.
@@ -203,7 +206,7 @@ def build_job_script(
         status=shlex.quote(str(files.status)),
         log=shlex.quote(str(files.log)),
         workdir=shlex.quote(str(workdir)),
-        command=quote_arguments(command),
+        command=command,
     )
 
 

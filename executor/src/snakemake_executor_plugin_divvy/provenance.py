@@ -41,22 +41,19 @@ class Ticket:
         A fingerprint of each input.
     attempt
         How many times the job was tried, this one included.
-    marker
-        What its outputs are marked with until it starts.
     """
 
     outputs: tuple[str, ...]
     digest: str
     inputs: Mapping[str, str]
     attempt: int
-    marker: str
 
 
 class IncomparableError(Exception):
     """Something a job depends on cannot be compared between runs."""
 
 
-def build_ticket(job: JobExecutorInterface, command: str, workflow: Any, marker: str) -> Ticket:
+def build_ticket(job: JobExecutorInterface, command: str, workflow: Any) -> Ticket:
     """Return a job's ticket; `command` is what the calls of all jobs have in common."""
     jobs = list(job) if job.is_group() else [job]
     outputs = sorted(str(output) for each in jobs for output in each.output)
@@ -70,7 +67,7 @@ def build_ticket(job: JobExecutorInterface, command: str, workflow: Any, marker:
     except Exception:  # whatever a workflow's values do when they are asked
         digest, inputs = "", {}
     names = outputs or sorted(encode_target_jobs_cli_args(job.get_target_spec()))
-    return Ticket(tuple(names), digest, inputs, job.attempt, marker)
+    return Ticket(tuple(names), digest, inputs, job.attempt)
 
 
 def does_the_same(left: Ticket, now: Ticket) -> bool:

@@ -103,7 +103,7 @@ class Journal:
     def note_submitting(self, files: JobFiles, scheduler: str, tickets: Iterable[Ticket]) -> None:
         """Write down that a submission is about to be made; OSError if that is not possible."""
         tickets = list(tickets)
-        jobs = [[t.outputs, t.digest, dict(t.inputs), t.attempt, t.marker] for t in tickets]
+        jobs = [[t.outputs, t.digest, dict(t.inputs), t.attempt] for t in tickets]
         logs = os.fspath(files.logs)
         record = {"submitting": files.name, "logs": logs, "scheduler": scheduler, "time": time.time(), "jobs": jobs}
         self._open[files.name] = {output for ticket in tickets for output in ticket.outputs}

@@ -10,6 +10,7 @@ from typing import Any
 
 from snakemake_executor_plugin_divvy.journal import Entry, Journal
 from snakemake_executor_plugin_divvy.packs import Member
+from snakemake_executor_plugin_divvy.packs.notes import find_outcomes
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, Scheduler, SchedulerError, States
 from snakemake_executor_plugin_divvy.submissions.errands import Errands
 from snakemake_executor_plugin_divvy.submissions.submission import Failure, Owner, Phase, Submission
@@ -169,10 +170,9 @@ class Queue:
         members = submission.members
         if submission.exit == 0:
             return ["done"] * len(members)
-        alone = len(members) == 1 and members[0].pack == 1
-        outcomes = ["started"] if alone else [self.owner.find_outcome(member) for member in members]
-        # a pack that never got to a job would be submitted forever
-        return ["started"] * len(members) if set(outcomes) == {"waiting"} else outcomes
+        if members[0].pack == 1:
+            return ["started"] * len(members)
+        return find_outcomes(submission.files.start, [member.job for member in members])
 
     def _queue_again(self, submission: Submission, members: list[Member]) -> None:
         if submission.stale:
@@ -286,8 +286,8 @@ class Queue:
             self._send_away(submission)
         elif submission.exit is not None or (submission.phase is Phase.LEAVING and self._is_gone(submission)):
             del self.active[submission.files.name]
-            shared = submission.members if len(submission.members) > 1 else []
-            done = [member for member in shared if self.owner.find_outcome(member) == "done"]
+            outcomes = zip(submission.members, self._find_outcomes(submission), strict=True)
+            done = [member for member, outcome in outcomes if outcome == "done"]
             self._keep(submission, done) if done else self._forget(submission, keep=False)
 
     def _is_gone(self, each: Submission) -> bool:

@@ -150,9 +150,6 @@ class Owner(Protocol):
     def report_failure(self, member: Member, failure: Failure, submission: Submission | None = None) -> None:
         """Report a job that has failed."""
 
-    def find_outcome(self, member: Member) -> str:
-        """Tell what became of a job in a pack that has not ended well: `done`, `started` or `waiting`."""
-
     def is_recorded(self, member: Member) -> bool:
         """Whether Snakemake has recorded the end of a job that was reported."""
 

@@ -117,7 +117,7 @@ class Watch:
         waited = time.monotonic() - submission.doubted_at
         word, said = describe_verdict(submission)
         if submission.exit is not None:
-            # of a pack, files tell what became of each job
+            # what became of each job of a pack is read from another file
             latency = self.timing.latency if len(submission.members) > 1 else 0
             patience = REASON if submission.scheduler.final and submission.id else 0
             if waited < latency or not (submission.verdict or waited >= patience):

@@ -1,8 +1,7 @@
-"""Packs: small jobs of one rule that share a submission.
+"""Which jobs share a submission, and what it asks for.
 
 Up to 25 jobs with the resource `pack: 25` share one. The jobs of a pack run one after another, in one Snakemake
-process; each stays a job of its own for the Snakemake that submitted it. What became of each is seen from Snakemake's
-own marks on its outputs: they change with the outputs, whatever ends the process, as lines of a log would not.
+process; each stays a job of its own for the Snakemake that submitted it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -88,16 +87,12 @@ class Pack:
         return list(dict.fromkeys(str(file) for job in self.jobs for file in job.get_wait_for_files()))
 
 
-def get_pack(job: JobExecutorInterface, unneeded_temp_files: Iterable[str]) -> int:
-    """Return how many such jobs share a submission; 1 if it cannot share.
-
-    Whether a job of a pack has ended well is seen from its outputs, so a job without outputs cannot share; nor can one
-    whose outputs are removed as soon as they exist.
-    """
+def get_pack(job: JobExecutorInterface) -> int:
+    """Return how many such jobs share a submission; 1 for a group, which does not share."""
     pack = 1 if job.is_group() else job.resources.get("pack", 1)
     if not isinstance(pack, int) or pack < 1:
         raise ValueError(f"the resource pack is {pack!r}; expected how many such jobs fill a submission, 1 or more")
-    return pack if pack > 1 and len(job.output) and not any(unneeded_temp_files) else 1
+    return pack
 
 
 def make_packs(members: Iterable[Member], most: int) -> list[list[Member]]:
