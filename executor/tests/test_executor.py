@@ -59,12 +59,16 @@ class Finished:
 
 LONG_NAME = "x" * 150
 ODD_NAMES = [LONG_NAME + "1", LONG_NAME + "2", "it's $HOME a;b"]
+# of jobs that share a submission; the log of the last two would be called like the last one
+LONG = "".join(map(str, range(50)))
+EQUAL_NAMES = ["a b", "a;b", "a_b", LONG, LONG + "+4"]
 ALL_SORTS = f"""\
 envvars: "SECRET"
 
 rule all:
     input:
-        "failing", "own_log", "killed", "many_inputs", "variable", expand("odd/{{name}}", name={ODD_NAMES!r})
+        "failing", "own_log", "killed", "many_inputs", "variable", expand("odd/{{name}}", name={ODD_NAMES!r}),
+        expand("equal/{{name}}", name={EQUAL_NAMES!r})
 
 rule failing:
     output: "failing"
@@ -92,6 +96,11 @@ rule variable:
 
 rule odd:
     output: "odd/{{name}}"
+    shell: "touch {{output:q}}"
+
+rule equal:
+    output: "equal/{{name}}"
+    resources: pack=5
     shell: "touch {{output:q}}"
 """
 
@@ -139,6 +148,11 @@ def test_many_inputs_are_waited_for(all_sorts: Finished) -> None:
 def test_long_and_odd_names_are_kept_apart(all_sorts: Finished) -> None:
     assert all((all_sorts.folder / "odd" / name).exists() for name in ODD_NAMES)
     assert len(list((all_sorts.folder / "logs" / "divvy" / "odd").glob("*.log"))) == len(ODD_NAMES)
+
+
+@in_one_process("all_sorts")
+def test_jobs_whose_names_look_the_same_share_a_submission(all_sorts: Finished) -> None:
+    assert all((all_sorts.folder / "equal" / name).exists() for name in EQUAL_NAMES), all_sorts.errors("equal")
 
 
 @in_one_process("all_sorts")

@@ -18,7 +18,6 @@ from plugin_helpers import wait_until
 from snakemake_executor_plugin_divvy.jobscript import (
     JobFiles,
     build_job_script,
-    make_safe_name,
     quote_arguments,
     read_tail,
     write_privately,
@@ -224,21 +223,6 @@ def test_arguments_that_are_quoted_for_the_shell_already_stay(tmp_path: Path) ->
     path = tmp_path / 'it\'s $HOME "x"' / "y"
     quoted = quote_arguments(f"python -m snakemake {format_cli_arg('--configfiles', [path])}")
     assert as_bash_reads(quoted.partition(" -m snakemake ")[2]) == ["--configfiles", str(path)]
-
-
-@pytest.mark.parametrize(
-    ("name", "safe"),
-    [
-        ("s1", "s1"),
-        ("a;b $(touch x) {MEM}", "a_b_touch_x_MEM"),
-        ("../..", ".._.."),
-        ("", "_"),
-        ("é/ü", "_"),
-        ("x" * 300, "x" * 100),
-    ],
-)
-def test_names_of_files_and_jobs_are_harmless(name: str, safe: str) -> None:
-    assert make_safe_name(name) == safe
 
 
 def test_the_last_lines_of_a_log(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from snakemake_executor_plugin_divvy.jobscript import (
     quote_arguments,
     write_privately,
 )
+from snakemake_executor_plugin_divvy.names import name_rule
 from snakemake_executor_plugin_divvy.packs import Pack, get_pack
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
 from snakemake_executor_plugin_divvy.variables import build_variables
@@ -49,7 +50,7 @@ class JobCalls(RemoteExecutor):
         command = f"{quote_arguments(self.format_job_exec(call))} {ONCE} {last}"
         if get_pack(jobs[0]) > 1:
             command = command.replace(MODULE, f"{PACK_MODULE}{shlex.quote(str(files.start))} ", 1)
-        title = f"{jobs[0].name}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
+        title = f"{name_rule(jobs[0])}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
         markers = [path for job in jobs for path in provenance.list_markers(job, self.workflow.persistence)]
         variable = self.scheduler.job_variable
         text = build_job_script(title, command, self.workdir, files, variable, markers)

@@ -13,10 +13,11 @@ from snakemake_interface_executor_plugins.settings import SharedFSUsage
 from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args, format_cli_arg
 
 from snakemake_executor_plugin_divvy.compute_packages import PLACEHOLDER, ComputePackage
-from snakemake_executor_plugin_divvy.jobscript import MODULE, JobFiles, make_safe_name, quote_arguments
+from snakemake_executor_plugin_divvy.jobscript import MODULE, JobFiles, quote_arguments
+from snakemake_executor_plugin_divvy.names import find_filled_in, make_safe_name, name_jobs, name_rule
 from snakemake_executor_plugin_divvy.packs import get_pack
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
-from snakemake_executor_plugin_divvy.variables import IMPLICIT, build_variables, make_name
+from snakemake_executor_plugin_divvy.variables import IMPLICIT, build_variables
 
 DEFAULT_JOBNAMES = ("snakejob.{name}.{jobid}.sh", "snakejob.{rulename}.{jobid}.sh")
 FILLED = {  # variables, by their names as resources, and what fills them
@@ -53,6 +54,12 @@ def find_useless_options(workflow: Any) -> list[str]:
     ]
 
 
+def check_folder(folder: Path, scheduler: Scheduler) -> None:
+    """Check that jobs can begin in a folder; ValueError if the scheduler would look for another one."""
+    if found := find_filled_in(folder, scheduler):
+        raise ValueError(f"{folder}: {scheduler.name} fills in {found} in the path of a folder; work in another one")
+
+
 def find_array(package: ComputePackage, scheduler: Scheduler) -> str:
     """Return the line of a compute package that would make an array of each job; "" if there is none."""
     lines = [package.submission_command, *(line for line in package.text.splitlines() if line.lstrip().startswith("#"))]
@@ -75,11 +82,11 @@ class JobChecks:
             return
         _check_names(job)
         get_pack(job)
-        files = JobFiles(self.logdir / make_safe_name(job.name), self.state, make_name([job]))
+        files = JobFiles(self.logdir / make_safe_name(name_rule(job)), self.state, name_jobs([job]))
         unset, unused = self.package.check(build_variables([job], files, self.scheduler))
         self._checked.add(kind)
         for name in unset:
-            self.logger.debug(f"divvy: rule {job.name}: {name} is not set; directives using it are omitted")
+            self.logger.debug(f"divvy: rule {name_rule(job)}: {name} is not set; directives using it are omitted")
         unused = [name for name in unused if name.lower() not in IMPLICIT]
         self._warn_once(unused, f"set as a resource, but not used by the template {self.package.template}")
         self._check_memory(job)
@@ -95,14 +102,14 @@ class JobChecks:
                     if "<TBD>" not in map(str, known.values()):
                         self.check(job)
                 except ValueError as error:
-                    complaints.setdefault(str(error), f"rule {job.name}: {error}")
+                    complaints.setdefault(str(error), f"rule {name_rule(job)}: {error}")
         return list(complaints.values())
 
     def _check_memory(self, job: JobExecutorInterface) -> None:
         memory = job.resources.get("mem_mb")
         if isinstance(memory, int) and memory < SNAKEMAKE_MB and "MEM" in PLACEHOLDER.findall(self.package.text):
             self._warn_once(
-                [f"rule {job.name}"], f"mem_mb={memory}, but Snakemake itself takes {SNAKEMAKE_MB} MB in a job"
+                [f"rule {name_rule(job)}"], f"mem_mb={memory}, but Snakemake itself takes {SNAKEMAKE_MB} MB in a job"
             )
 
     def _warn_once(self, names: Iterable[str], message: str) -> None:

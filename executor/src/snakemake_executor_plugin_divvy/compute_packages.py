@@ -19,7 +19,9 @@ DIRECTIVE = re.compile(r"\s*#(SBATCH|\$|BSUB|PBS)\s")
 SAFE_IN_DIRECTIVE = re.compile(r"[^'\"\\{}`$\x00-\x1f\x7f]*")
 SAFE_IN_SHELL = re.compile(r"[\w@%+=:,./ -]*")
 CHANGED_BY = {'"': re.compile(r'["$`\\]'), "'": re.compile("'")}  # quotes, and what they do not keep as it is
-OWN = ("CODE", "JOBNAME", "LOGFILE", "CORES", "MEM", "TIME")  # variables that are not named after a resource
+LOGFILE_IN_DIRECTIVE = "LOGFILE_IN_DIRECTIVE"  # LOGFILE as the scheduler reads it; stands for it in directives
+# variables that are not named after a resource
+OWN = ("CODE", "JOBNAME", "LOGFILE", LOGFILE_IN_DIRECTIVE, "CORES", "MEM", "TIME")
 
 
 class ComputeError(ValueError):
@@ -78,6 +80,9 @@ class ComputePackage:
 
     def _select_lines(self, values: Mapping[str, str]) -> list[str]:
         lines = self.text.splitlines(keepends=True)
+        if LOGFILE_IN_DIRECTIVE in values:
+            own = f"{{{LOGFILE_IN_DIRECTIVE}}}"
+            lines = [line.replace("{LOGFILE}", own) if DIRECTIVE.match(line) else line for line in lines]
         return [line for line in lines if not (DIRECTIVE.match(line) and _list_missing(line, values))]
 
 
@@ -168,8 +173,9 @@ def _check_values(variables: Mapping[str, str], lines: list[str]) -> None:
         safe = SAFE_IN_DIRECTIVE if DIRECTIVE.match(line) else SAFE_IN_SHELL
         for name in PLACEHOLDER.findall(line):
             if not safe.fullmatch(variables.get(name, "")):
-                source = "log file (--divvy-logdir)" if name == "LOGFILE" else f"resource {name.lower()}"
+                source = "path of the scheduler's log" if name.startswith("LOGFILE") else f"resource {name.lower()}"
                 raise ComputeError(
                     f"the {source} is {variables[name]!r}, which is not safe in this line of the template: "
-                    f"{line.strip()!r}; use letters, digits and . _ - + = : , / @ %"
+                    f"{line.strip().replace(LOGFILE_IN_DIRECTIVE, 'LOGFILE')!r}; use letters, digits and "
+                    ". _ - + = : , / @ %"
                 )

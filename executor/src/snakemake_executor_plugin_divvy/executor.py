@@ -17,15 +17,15 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_executor_plugin_divvy import checks, compute_packages, provenance, summary
 from snakemake_executor_plugin_divvy.calls import JobCalls
 from snakemake_executor_plugin_divvy.earlier_runs import EarlierRuns
-from snakemake_executor_plugin_divvy.jobscript import JobFiles, make_safe_name, read_tail, show_path
+from snakemake_executor_plugin_divvy.jobscript import JobFiles, read_tail, show_path
 from snakemake_executor_plugin_divvy.journal import Journal
+from snakemake_executor_plugin_divvy.names import make_safe_name, name_jobs, name_rule
 from snakemake_executor_plugin_divvy.packs import Member, get_pack
 from snakemake_executor_plugin_divvy.provenance import Ticket
 from snakemake_executor_plugin_divvy.repeated_keys import find_profiles, find_repeated_keys
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, choose_scheduler
 from snakemake_executor_plugin_divvy.schedulers.here import count_cores
 from snakemake_executor_plugin_divvy.submissions import Failure, Queue, Submission, Timing
-from snakemake_executor_plugin_divvy.variables import make_name
 
 WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
 FLUSH_SECONDS = 2.0  # seconds of checking ready jobs until those that are checked are queued
@@ -79,6 +79,7 @@ class Executor(JobCalls):
     def _begin(self) -> None:
         """Check all jobs that are known, and begin the journal and the queue; ValueError says what is wrong."""
         self.workdir = Path(self.workflow.workdir_init)
+        checks.check_folder(self.workdir, self.scheduler)
         self.logdir = self.workdir / self.workflow.executor_settings.logdir
         self.run_name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         root = Path(self.workflow.persistence.path).absolute() / "divvy"
@@ -173,11 +174,13 @@ class Executor(JobCalls):
         jobs = [member.job for member in members]
         self.serial += 1
         unique = f"{self.run_name}-{self.serial}"
-        files = JobFiles(self.logdir / make_safe_name(jobs[0].name), self.journal.state, f"{make_name(jobs)}.{unique}")
+        logs = self.logdir / make_safe_name(name_rule(jobs[0]))
+        files = JobFiles(logs, self.journal.state, f"{name_jobs(jobs)}.{unique}")
         try:
             self.write_scripts(jobs, files)
-            for job in jobs[1:]:  # each job of a pack has its log under its own name
-                (files.logs / f"{make_name([job])}.{unique}.log").symlink_to(files.log.name)
+            # each job of a pack has its log under its own name, which it may share with others
+            for name in {f"{name_jobs([job])}.{unique}.log" for job in jobs} - {files.log.name}:
+                (files.logs / name).symlink_to(files.log.name)
             for member in members:
                 member.job.register(external_jobid=files.name)
         except (OSError, ValueError):
@@ -233,7 +236,7 @@ class Executor(JobCalls):
         self._note_end(member, "", submission)
         if submission.exit == 0 and self.workflow.executor_settings.prune_logs:
             files = submission.files
-            own = files.log.with_name(f"{make_name([member.job])}.{files.name.rpartition('.')[2]}.log")
+            own = files.log.with_name(f"{name_jobs([member.job])}.{files.name.rpartition('.')[2]}.log")
             for path in (own, files.log, files.submission_script):
                 path.unlink(missing_ok=True)
         self.report_job_success(member.info)

@@ -65,19 +65,9 @@ MARK_SECONDS = 2  # how long a job that ended may go without the mark of that
 ENDED = '{"external_jobid": "ended"}'  # instead of a marker that a job has removed
 
 ENDS = "ends"  # folder of exit-status files
-UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 PYTHON_LITERAL = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=\s|$)""", re.DOTALL)
 SHELL_WORD = re.compile(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""", re.DOTALL)
 MODULE = " -m snakemake "
-
-
-def make_safe_name(text: str, length: int = 100) -> str:
-    """Return `text` with only letters, digits and . _ = + - in it, for file and job names.
-
-    >>> make_safe_name("sample=a b/c")
-    'sample=a_b_c'
-    """
-    return UNSAFE.sub("_", text).strip("_")[:length] or "_"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from snakemake_executor_plugin_divvy.names import name_rule
 from snakemake_executor_plugin_divvy.packs import Member
 from snakemake_executor_plugin_divvy.schedulers.record import CHUNK, SchedulerError, run
 from snakemake_executor_plugin_divvy.submissions import Submission
@@ -44,7 +45,7 @@ def describe_end(member: Member, word: str, submission: Submission | None) -> En
         ran = (end - start) / len(submission.members) if start and end else None
     memory = job.resources.get("mem_mb")
     return Ended(
-        rule=job.name,
+        rule=name_rule(job),
         word=word,
         attempt=job.attempt,
         id=submission.id if submission else "",

@@ -144,6 +144,11 @@ class Scheduler:
         Command that cancels jobs.
     memory, time
         How it writes memory (given in MB) and run times (given in minutes) in a template.
+    letter_first, longest_name
+        Whether the name of a job has to begin with a letter, and how long it may be.
+    plain_path, escapes, fills_in
+        Pattern of the paths in which neither it nor a shell sees more, how characters in them are written for it, and
+        pattern of what it fills in even in the path of the folder in which a job begins.
     """
 
     name: str
@@ -169,6 +174,11 @@ class Scheduler:
     explanation: str = r"$^"
     memory: Callable[[int], str] = format_plain
     time: Callable[[int], str] = format_hms
+    letter_first: bool = False
+    longest_name: int = 100
+    plain_path: str = r"[\w@%+=:,./-]+"
+    escapes: Mapping[str, str] = field(default_factory=dict)
+    fills_in: str = r"$^"
 
     @property
     def can_be_asked(self) -> bool:

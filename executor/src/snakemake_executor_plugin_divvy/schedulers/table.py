@@ -25,6 +25,7 @@ ENDED_BY_SLURM = "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF
 PBS_IS_FULL = r"would exceed .*limit on jobs|Maximum number of jobs|exceeds the queue limit"
 PBS_IS_AWAY = r"[Cc]onnect|Communication|Premature end|shutting down|[Tt]imed? ?out|busy|End of File|Expired credential"
 PBS_REFUSES = r"Unknown (queue|resource)|[Ii]llegal|[Uu]nauthorized|[Ii]nvalid|violates queue|not allowed|would exceed"
+HOSTLESS_PATH = r"[\w@%+=./-]+"  # `host:path`, and lists with commas
 PBS_ID = r"^(\d+(?:\.[\w.-]+)?)\s*$"  # alone on its line: a site's qsub may print notes before it
 
 # from patterns of state and reason to the words that messages use; the first that is found counts
@@ -82,6 +83,7 @@ SCHEDULERS: dict[str, Scheduler] = {
         stuck="^PENDING.*(Partition(Time|Node)Limit|PartitionConfig|DependencyNeverSatisfied|BadConstraints|[Hh]eld|Invalid"
         "|Assoc.*PerJob|QOS.*(PerJob|NotAllowed)|NotAllowed|ReservationDeleted)",
         cancel=("scancel", "IDS"),
+        escapes={"%": "%%"},  # %u, %j … are filled in, in relative paths after the folder has gone before them
     ),
     "grid_engine": Scheduler(
         "grid_engine",
@@ -104,6 +106,9 @@ SCHEDULERS: dict[str, Scheduler] = {
         reasons=GRID_ENGINE_REASONS,
         cancel=("qdel", "IDS,"),
         memory=format_with_unit("M"),
+        letter_first=True,
+        plain_path=HOSTLESS_PATH,
+        fills_in=r"\$(HOME|USER|JOB_ID|JOB_NAME|HOSTNAME|TASK_ID)",
     ),
     "lsf": Scheduler(
         "lsf",
@@ -124,6 +129,7 @@ SCHEDULERS: dict[str, Scheduler] = {
         cancel=("bkill", "IDS"),
         memory=format_with_unit("MB"),
         time=format_hm,
+        plain_path=r"[\w@+=:,./-]+",  # %J, %I … are filled in
     ),
     "pbs": Scheduler(  # OpenPBS and PBS Professional
         "pbs",
@@ -145,6 +151,8 @@ SCHEDULERS: dict[str, Scheduler] = {
         reasons=PBS_REASONS,
         cancel=("qdel", "IDS"),
         memory=format_with_unit("mb"),
+        letter_first=True,
+        plain_path=HOSTLESS_PATH,
     ),
     "torque": Scheduler(
         "torque",
@@ -164,6 +172,9 @@ SCHEDULERS: dict[str, Scheduler] = {
         reasons=TORQUE_REASONS,
         cancel=("qdel", "IDS"),
         memory=format_with_unit("mb"),
+        letter_first=True,
+        longest_name=15,
+        plain_path=HOSTLESS_PATH,
     ),
     "unknown": Unknown("unknown", commands=(), job_id=r"(\d[\w.-]*|\b(?!.*\d)\S+)"),
 }
