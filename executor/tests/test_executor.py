@@ -248,6 +248,20 @@ def test_a_failed_job_is_tried_again_by_a_new_submission(tmp_path: Path, own: st
     assert re.search(r"job +1 +1 exit status 1 +1 ", said), said
 
 
+@pytest.mark.parametrize("killed", ["$PPID", pytest.param("$PPID $$", marks=slow)])
+def test_a_job_is_tried_again_only_when_nothing_of_it_runs_any_more(tmp_path: Path, killed: str) -> None:
+    """Its Snakemake is killed, or the shell of its rule as well, and what these had started goes on."""
+    alone = "exec 9>> lock; flock --nonblock 9 || echo at once >> twins"
+    write = "(while sleep 0.2; do echo first >> {output}; done) & sleep 1"
+    lines = ["echo start >> starts", alone, f"if [ $(wc -l < starts) = 1 ]; then {write}; kill -9 {killed}; wait; fi"]
+    rules = "    retries: 1\n    shell: r'''\n" + "\n".join([*lines, "echo second > {output}"]) + "\n'''\n"
+    said = succeed(run(tmp_path, rules))
+    assert re.search(r"job +1 +1 .*137 ", said), said
+    assert count_lines(tmp_path / "starts") == 2
+    assert not (tmp_path / "twins").exists()
+    assert (tmp_path / "0.txt").read_text() == "second\n"
+
+
 @slow
 @pytest.mark.parametrize(("threads", "cores", "at_once"), [(1, 2, 2), (2, 2, 1), (4, 2, 1), (1, 1, 1)])
 def test_no_more_cores_are_used_than_given(tmp_path: Path, threads: int, cores: int, at_once: int) -> None:

@@ -16,6 +16,7 @@ from clusters import (
     count_calls,
     finish,
     intercept,
+    list_twins,
     on_grid_engine,
     on_slurm,
     outputs,
@@ -294,6 +295,18 @@ def test_a_job_that_is_put_back_into_the_queue(cluster: Cluster, tmp_path: Path)
     assert status == 0, said
     assert starts(tmp_path) == {"0": 2}
     assert said.count("divvy: submitted") == 1
+
+
+@on_slurm
+def test_the_snakemake_of_a_job_is_killed_and_what_it_started_is_not(cluster: Cluster, tmp_path: Path) -> None:
+    write = "(while sleep 0.2; do echo first >> {output}; done) & sleep 1"
+    first = f"if [ $(wc -l < starts.{{wildcards.n}}) = 1 ]; then {write}; kill -9 $PPID; wait; fi"
+    workflow(tmp_path, "    retries: 1\n" + shell(STARTS, first, "echo second > {output}"))
+    status, said = cluster.run(tmp_path)
+    assert status == 0, said
+    assert starts(tmp_path) == {"0": 2}
+    assert (tmp_path / "0.txt").read_text() == "second\n"
+    assert list_twins(tmp_path) == []
 
 
 @on_slurm

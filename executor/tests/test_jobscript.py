@@ -2,9 +2,12 @@
 
 import json
 import os
+import shlex
 import shutil
+import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from plugin_helpers import wait_until
+from snakemake_executor_plugin_divvy import jobscript
 from snakemake_executor_plugin_divvy.jobscript import (
     JobFiles,
     build_job_script,
@@ -32,10 +36,15 @@ def start(files: JobFiles, id: str = "17") -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", str(files.job_script)], capture_output=True, text=True, check=False, env=environment)
 
 
-def run_job(folder: Path, command: str, markers: Sequence[Path] = ()) -> tuple[JobFiles, int]:
+def write_script(folder: Path, command: str, markers: Sequence[Path] = ()) -> tuple[JobFiles, Path]:
     files = JobFiles(folder / "logs of rule", folder / "state", "it's $HOME.1")
     files.status.parent.mkdir(parents=True)
     write_privately(files.job_script, build_job_script("rule\nx", command, folder, files, "JOB", markers))
+    return files, files.job_script
+
+
+def run_job(folder: Path, command: str, markers: Sequence[Path] = ()) -> tuple[JobFiles, int]:
+    files, _ = write_script(folder, command, markers)
     done = start(files)
     assert done.stdout == done.stderr == ""
     return files, done.returncode
@@ -107,6 +116,84 @@ def test_a_job_that_is_told_to_end_records_nothing(tmp_path: Path) -> None:
     files, returned = run_job(tmp_path, "kill -TERM $$; sleep 1; exit 1")
     assert returned == 143
     assert files.exit_status() is None
+
+
+# starts a child, another one in a session of its own, and is killed
+ORPHANS = """\
+import os, subprocess, sys
+for name, session in (("child", False), ("daemon", True)):
+    process = subprocess.Popen(["bash", "-c", sys.argv[1]], start_new_session=session)
+    open(name, "w").write(str(process.pid))
+{end}
+"""
+
+
+def is_alive(pid: str) -> bool:
+    """Tell whether a process lives; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def orphans(folder: Path) -> list[str]:
+    return [(folder / name).read_text() for name in ("child", "daemon") if (folder / name).exists()]
+
+
+def leave_orphans(folder: Path, end: str, what: str = "sleep 300") -> str:
+    """Return a command that leaves orphans when it ends by a line of Python."""
+    (folder / "orphans.py").write_text(ORPHANS.format(end=end))
+    return shlex.join([sys.executable, str(folder / "orphans.py"), what])
+
+
+@pytest.mark.parametrize(("end", "status"), [("os.kill(os.getpid(), 9)", 137), ("sys.exit(3)", 3), ("os.abort()", 134)])
+def test_nothing_of_a_job_that_failed_runs_when_its_status_is_there(tmp_path: Path, end: str, status: int) -> None:
+    files, _ = run_job(tmp_path, leave_orphans(tmp_path, end))
+    assert files.exit_status() == status
+    assert len(orphans(tmp_path)) == 2
+    assert not any(map(is_alive, orphans(tmp_path)))
+
+
+def test_what_a_failed_job_leaves_ends_by_itself_or_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobscript, "LEFT_SECONDS", 1)
+    what = "trap 'date >> told' TERM; echo $$ >> ready; while true; do date >> written; sleep 0.2; done"
+    end = "while not os.path.exists('ready') or len(open('ready').readlines()) < 2: pass\nos.kill(os.getpid(), 9)"
+    files, _ = run_job(tmp_path, leave_orphans(tmp_path, end, what))
+    assert files.exit_status() == 137
+    assert not any(map(is_alive, orphans(tmp_path)))
+    assert len((tmp_path / "told").read_text().splitlines()) == 2  # each once
+    written = (tmp_path / "written").read_text()
+    time.sleep(0.5)
+    assert (tmp_path / "written").read_text() == written
+
+
+def test_what_a_job_that_ended_well_has_left_is_its_own_affair(tmp_path: Path) -> None:
+    files, _ = run_job(tmp_path, leave_orphans(tmp_path, "sys.exit(0)"))
+    assert files.exit_status() == 0
+    assert all(map(is_alive, orphans(tmp_path)))
+    for pid in orphans(tmp_path):
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def test_a_job_that_is_told_to_end_ends_all_that_it_runs(tmp_path: Path) -> None:
+    """Also where the scheduler tells only the script."""
+    command = leave_orphans(tmp_path, "import time; time.sleep(300)")
+    files, script = write_script(tmp_path, command)
+    process = subprocess.Popen(["bash", str(script)])
+    wait_until(lambda: len(orphans(tmp_path)) == 2 and all(orphans(tmp_path)))
+    process.terminate()
+    assert process.wait(30) == 143
+    assert files.exit_status() is None
+    assert not any(map(is_alive, orphans(tmp_path)))
+
+
+def test_a_job_finds_signals_as_they_were(tmp_path: Path) -> None:
+    """Bash ignores some of them in the background, and Python others."""
+    files, _ = run_job(tmp_path, "grep SigIgn /proc/self/status")
+    ignored = subprocess.run(
+        ["bash", "-c", "grep SigIgn /proc/self/status"], capture_output=True, text=True, check=True
+    ).stdout
+    assert files.log.read_text() == ignored
 
 
 def test_a_job_that_was_taken_back_does_nothing(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """Schedulers: what their commands print, read by records; the commands here are stand-ins that print it."""
 
 import getpass
+import os
 import re
 import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from plugin_helpers import calls, stand_in
+from plugin_helpers import calls, stand_in, wait_until
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, Refusal, SchedulerError, State, choose_scheduler
 
 SLURM, HERE = SCHEDULERS["slurm"], SCHEDULERS["here"]
@@ -208,6 +210,36 @@ def test_here_runs_and_cancels_with_all_children(tmp_path: Path) -> None:
     child = (tmp_path / "child").read_text().strip()
     stat = subprocess.run(["ps", "-o", "stat=", "-p", child], capture_output=True, text=True, check=False).stdout
     assert stat.strip() in ("", "Z")
+
+
+def test_here_a_job_runs_as_long_as_anything_of_it(tmp_path: Path) -> None:
+    """Its first process, or the one that would record its exit status, may have been killed alone."""
+    script = tmp_path / "x.sub"
+    script.write_text("sleep 100 & setsid sleep 100 & wait\n")
+    job = HERE.submit(".", script)
+    first = psutil.Process(int(job.partition(".")[0]))
+    wait_until(lambda: [child.name() for child in first.children()] == ["sleep", "sleep"])
+    children = first.children()
+    first.kill()
+    wait_until(lambda: not first.is_running() or first.status() == psutil.STATUS_ZOMBIE)
+    assert HERE.states([job]) == {job: State("RUNNING")}
+    HERE.cancel_jobs([job])
+    assert HERE.states([job]) == {}
+    (left,) = (child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE)
+    assert os.getsid(left.pid) == left.pid  # an orphan in a session of its own can be known by nobody
+    left.kill()
+
+
+def test_here_what_left_the_group_is_canceled_with_it(tmp_path: Path) -> None:
+    script = tmp_path / "x.sub"
+    script.write_text("trap '' TERM; setsid bash -c 'trap \"\" TERM; sleep 100 & sleep 100' & wait; sleep 100\n")
+    job = HERE.submit(".", script)
+    first = psutil.Process(int(job.partition(".")[0]))
+    wait_until(lambda: len(first.children(recursive=True)) == 3)
+    children = first.children(recursive=True)
+    HERE.cancel_jobs([job])
+    wait_until(lambda: not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children), 5)
+    assert HERE.states([job]) == {}
 
 
 def test_here_an_ended_job_is_gone(tmp_path: Path) -> None:

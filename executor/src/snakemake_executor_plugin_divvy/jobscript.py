@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from pathlib import Path
 JOB_SCRIPT = """\
 #!/bin/bash
 # {title}
+if [ "$1" != again ] && [ -f "$0" ]; then  # from here on, orphans of what it runs become its children
+    shopt -s execfail
+    exec {python} -I -S -c {adopt} "$0" again
+fi
 write() {{  # a file, whole and (but for another umask) private; a full disk is waited for while somebody wants to know
     local tries
     for tries in {{1..120}}; do
@@ -23,17 +28,40 @@ write() {{  # a file, whole and (but for another umask) private; a full disk is 
 }}
 mark() {{  # what has ended, again and again while the job runs: so that a later run asks if nobody else has seen it
     trap '' TERM
-    local marker now over=""
-    until [ "$over" ]; do
+    local marker now status=""
+    until [ "$status" ]; do
         now=$SECONDS
-        read -r -t {seconds} || [ $((SECONDS - now)) -gt 0 ] || over=yes  # no time has passed: it can read no more
+        read -r -t {seconds} status || [ $((SECONDS - now)) -gt 0 ] || status=137  # who would have said it was killed
         for marker in {markers}; do  # which a Snakemake and those that it starts may remove more than once
             [ -e "$marker" ] || ! [ -d "${{marker%/*}}" ] || write "$marker" {ended} "$(umask)"
         done
     done
+    return "$status"
+}}
+find_left() {{  # all that a process has started and that is still there, as far as it is a child or a child's child
+    local file child children
+    for file in /proc/"$1"/task/*/children; do
+        children=""
+        {{ read -r children < "$file"; }} 2> /dev/null
+        for child in $children; do
+            left+=("$child")
+            find_left "$child"
+        done
+    done
+}}
+end_left() {{  # nothing may write beside what follows; what does not end within some seconds is killed
+    local left=() signal=TERM due=$((SECONDS + $1))
+    until find_left $$ && [ "${{#left[@]}}" -eq 0 ]; do
+        [ -z "$signal" ] || kill -"$signal" "${{left[@]}}" 2> /dev/null
+        signal=""
+        [ "$SECONDS" -lt "$due" ] || signal=KILL
+        sleep 0.1
+        left=()
+    done
 }}
 main() {{  # bash reads all of it before it runs, so that this file may be removed meanwhile
-    trap 'exit 143' TERM  # told to end: the scheduler knows why, so no exit status is recorded
+    # told to end: the scheduler knows why, so no exit status is recorded
+    trap 'trap "" TERM; exec 2> /dev/null; end_left {patience}; exit 143' TERM
     unset SNAKEMAKE_PROFILE  # the job's own Snakemake runs it here and now
     local id={job_id} own={start}."$HOSTNAME.$$" status
     id="${{id:--}}"
@@ -46,20 +74,38 @@ main() {{  # bash reads all of it before it runs, so that this file may be remov
     mv -f "$own" {start} 2> /dev/null
     rm -f "$own" {status}
     mkdir -p {logs}
-    {{
+    : >> {log}
+    {{  # bash itself prints a command that was killed, with the variables that are set for it: not here
+        trap - INT QUIT  # which bash ignores in the background
         trap : TERM  # it ends after what it runs
         (
             cd {workdir} || exit
             {command}
         ) >> {log} 2>&1 < /dev/null
-    }} | mark
-    status=${{PIPESTATUS[0]}}
+        echo "$?"
+    }} 2> /dev/null | mark &
+    wait "$!"  # in the foreground, a signal would have to wait
+    status=$?
+    [ "$status" = 0 ] || end_left {seconds_left}
     trap '' TERM  # from here on it has ended; who sees the exit status removes the marks
     write {status} "$status $(date +%s)"
     exit "$status"
 }}
 main
 """
+ADOPT = """\
+import os, signal, sys
+try:
+    import ctypes
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER, which holds for what this process becomes
+except (ImportError, AttributeError, OSError):
+    pass  # not Linux: orphans stay orphans
+for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+    signal.signal(number, signal.SIG_DFL)
+os.execvp("bash", ["bash", *sys.argv[1:]])
+"""
+PATIENCE = 20  # seconds that what a job runs has to end by itself when the scheduler tells the job to end
+LEFT_SECONDS = 5  # the same for what is left when it has failed
 TAKEN_BACK = "taken-back"  # instead of a job's id in its start file
 MARK_SECONDS = 2  # how long a job that ended may go without the mark of that
 ENDED = '{"external_jobid": "ended"}'  # instead of a marker that a job has removed
@@ -177,14 +223,24 @@ def _read_words(path: Path) -> list[str]:
 
 
 def build_job_script(
-    title: str, command: str, workdir: Path, files: JobFiles, job_variable: str = "", markers: Iterable[Path] = ()
+    title: str,
+    command: str,
+    workdir: Path,
+    files: JobFiles,
+    job_variable: str = "",
+    markers: Iterable[Path] = (),
+    python: str = sys.executable,
 ) -> str:
     """Return the text of the job script, which records start, log and exit status of `command`, shell code, itself.
 
     `job_variable` names the variable in which a job finds its id, `markers` are files that Snakemake removes when a job
-    has ended.
+    has ended, and `python` is a Python of the job.
     """
     return JOB_SCRIPT.format(
+        python=shlex.quote(python),
+        adopt=shlex.quote(ADOPT),
+        patience=PATIENCE,
+        seconds_left=LEFT_SECONDS,
         title=" ".join(title.split()),
         job_id=f'"${job_variable}"' if job_variable else "",
         markers=" ".join(shlex.quote(str(marker)) for marker in markers),

@@ -1,12 +1,15 @@
-"""This machine as a scheduler: each job is a process group of its own."""
+"""This machine as a scheduler: each job is a process group of its own, and runs as long as there is anything in it."""
 
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from snakemake_executor_plugin_divvy.schedulers.record import Scheduler, State, States
 
@@ -15,7 +18,7 @@ KILL_SECONDS = 2.0  # that a job has to end by itself once it is told to
 
 @dataclass(frozen=True)
 class Here(Scheduler):
-    """This machine. A job's id is its process group's number and the time at which its process was born."""
+    """This machine. A job's id is its process group's number and the time at which its first process was born."""
 
     @property
     def can_be_asked(self) -> bool:
@@ -35,17 +38,22 @@ class Here(Scheduler):
         return f"{process.pid}.{get_birth(process.pid)}"
 
     def states(self, ids: Sequence[str]) -> States:
-        """Return RUNNING for the processes that are alive."""
-        return {job: State("RUNNING") for job in ids if _alive(job)}
+        """Return RUNNING for the process groups in which anything is alive."""
+        return {job: State("RUNNING") for job in ids if _is_alive(job)}
 
     def cancel_jobs(self, ids: Sequence[str]) -> None:
-        """End the process groups, after two seconds by force."""
-        alive = [job for job in ids if _alive(job)]
-        _signal_groups(alive, signal.SIGTERM)
+        """End the process groups and what left them for one of its own, after two seconds by force."""
+        groups = {int(job.partition(".")[0]) for job in ids if _is_alive(job)}
+        found = _find_processes(groups)
+        for group in groups:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGTERM)
         end = time.monotonic() + KILL_SECONDS
-        while time.monotonic() < end and any(_alive(job) for job in alive):
+        while time.monotonic() < end and any(map(_runs, found)):
             time.sleep(0.05)
-        _signal_groups(alive, signal.SIGKILL)
+        for process in found | _find_processes(groups):
+            with suppress(psutil.Error):
+                process.kill()
 
 
 def is_running(pid: int, birth: str) -> bool:
@@ -76,18 +84,44 @@ def get_birth(pid: int) -> str:
         return "0"
 
 
-def _alive(job: str) -> bool:
+def _is_alive(job: str) -> bool:
+    """Whether anything of a job is alive, even if its first process is not."""
     pid, _, birth = job.partition(".")
-    try:
-        ended, _ = os.waitpid(int(pid), os.WNOHANG)  # a child of ours has to be reaped
-        return ended == 0
-    except ChildProcessError:
-        return is_running(int(pid), birth)
-
-
-def _signal_groups(ids: Iterable[str], number: int) -> None:
-    for job in ids:
+    with suppress(ChildProcessError):
+        os.waitpid(int(pid), os.WNOHANG)  # a child of ours has to be reaped
+    if is_running(int(pid), birth):
+        return True
+    with suppress(PermissionError):
         try:
-            os.killpg(int(job.partition(".")[0]), number)
-        except (ProcessLookupError, PermissionError):
-            continue
+            os.killpg(int(pid), 0)
+        except ProcessLookupError:
+            return False
+    # as long as the group is there, no other process gets its number
+    return not psutil.pid_exists(int(pid)) and any(map(_runs, _find_members({int(pid)})))
+
+
+def _find_members(groups: Iterable[int]) -> set[psutil.Process]:
+    """Return the processes in process groups."""
+    members = set()
+    for process in psutil.process_iter():
+        with suppress(OSError):
+            if os.getpgid(process.pid) in groups:
+                members.add(process)
+    return members
+
+
+def _find_processes(groups: Iterable[int]) -> set[psutil.Process]:
+    """Return the processes in process groups, and all that these have started and that are their children still."""
+    found = _find_members(groups)
+    for process in list(found):
+        with suppress(psutil.Error):
+            found.update(process.children(recursive=True))
+    return found
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
