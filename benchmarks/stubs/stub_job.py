@@ -44,6 +44,8 @@ def make_output(path: str) -> None:
 
 
 if __name__ == "__main__":
+    if "-c" in sys.argv:  # no call of Snakemake
+        os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
     os.makedirs("out", exist_ok=True)
     for n in find_targets(find_call(sys.argv[1:])):
         make_output(f"out/{n}.txt")

@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
-from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args
 
 TRIES, WAIT = 120, 5  # how often, and with how many seconds in between, a full disk is tried again
 
 
 def name_job(job: JobExecutorInterface) -> str:
     """Return what a job is called in notes: its rule and wildcards, which are the same in all processes."""
-    return " ".join(encode_target_jobs_cli_args(job.get_target_spec()))
+    return json.dumps([[target.rulename, target.wildcards_dict] for target in job.get_target_spec()], sort_keys=True)
 
 
 def write_note(path: Path, job: JobExecutorInterface, status: int | None = None) -> None:
