@@ -1,14 +1,19 @@
 """Whether a job ever ran twice at the same time, as Slurm's accounting tells."""
 
 import itertools
+import math
+import re
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from one_host_slurm import OneHostSlurm
 
 TOLERANCE = 1  # seconds: accounting has whole ones, and a job that finds itself taken back ends within one
+# what a node notes when a job has ended and Slurm's controller is away
+UNTOLD = re.compile(r"^\[([^]]+)\] \[(\d+)\.batch\] Retrying job complete RPC", re.MULTILINE)
 FIELDS = ("JobIDRaw", "WorkDir", "Start", "End", "State", "JobName")
 
 
@@ -43,6 +48,20 @@ def read_allocations(text: str) -> list[Allocation]:
     return found
 
 
+def read_untold_ends(log: str) -> dict[str, int]:
+    """Return when jobs, by their ids, had ended at the latest that a node could not tell of at once, from its log."""
+    found: dict[str, int] = {}
+    for when, id in UNTOLD.findall(log):
+        found.setdefault(id, math.ceil(datetime.fromisoformat(when).timestamp()))
+    return found
+
+
+def correct_end(allocation: Allocation, untold: Mapping[str, int]) -> Allocation:
+    """Return an allocation with its end by the node's log where accounting has only when the controller came back."""
+    end = untold.get(allocation.id, math.inf)
+    return replace(allocation, end=int(end)) if allocation.start <= end < _end(allocation) else allocation
+
+
 def find_overlaps(allocations: Iterable[Allocation]) -> list[tuple[Allocation, Allocation]]:
     """Return pairs of allocations that made the same thing in the same folder at the same time."""
     return [
@@ -62,7 +81,11 @@ def list_allocations(slurm: OneHostSlurm, folder: Path) -> list[Allocation]:
     """Return all allocations of jobs that were submitted in a folder or below; requeued jobs have several."""
     command = ["sacct", "--allocations", "--duplicates", "--noheader", "--parsable2", "--starttime=now-1days"]
     said = slurm.run("env", "SLURM_TIME_FORMAT=%s", *command, f"--format={','.join(FIELDS)}")
-    return [each for each in read_allocations(said) if Path(each.folder).is_relative_to(folder)]
+    allocations = [each for each in read_allocations(said) if Path(each.folder).is_relative_to(folder)]
+    untold: dict[str, int] = {}
+    for log in slurm.root.glob("slurmd-*.log"):
+        untold |= read_untold_ends(log.read_text(errors="replace"))
+    return [correct_end(each, untold) for each in allocations]
 
 
 def describe_overlaps(slurm: OneHostSlurm, folder: Path, seconds: float = 20) -> list[str]:

@@ -1,13 +1,24 @@
 """That the check for jobs that run twice at the same time would find one."""
 
+import math
 import subprocess
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from clusters import ALONE, list_twins
 from one_host_slurm import OneHostSlurm
-from overlaps import Allocation, describe_overlaps, find_overlaps, list_allocations, read_allocations
+from overlaps import (
+    Allocation,
+    correct_end,
+    describe_overlaps,
+    find_overlaps,
+    list_allocations,
+    read_allocations,
+    read_untold_ends,
+)
 from plugin_helpers import wait_until
 
 
@@ -41,6 +52,26 @@ def test_what_accounting_says_is_read_and_jobs_that_never_started_are_left_out()
     assert seven == Allocation("7", "/run", 10, 20, "FAILED", "job.a+b")
     assert seven.members == {"job.a", "job.b"}
     assert eight.end is None
+
+
+def test_a_job_that_ended_while_the_controller_was_away_has_ended_when_its_node_says_so() -> None:
+    log = (
+        "[2026-12-01T00:36:54.283] [12.batch] Retrying job complete RPC for StepId=12.batch\n"
+        "[2026-12-01T00:37:09.100] [12.batch] Retrying job complete RPC for StepId=12.batch\n"
+        "[2026-12-01T00:37:09.298] [12.batch] done with job\n[2026-12-01T00:37:09.905] [39.batch] done with job\n"
+    )
+    ended = math.ceil(datetime(2026, 12, 1, 0, 36, 54, 283000).timestamp())
+    untold = read_untold_ends(log)
+    assert untold == {"12": ended}
+    late = allocation("12", ended - 20, ended + 15)
+    assert correct_end(late, untold) == allocation("12", ended - 20, ended)
+    assert find_overlaps([correct_end(late, untold), allocation("39", ended + 12, ended + 15)]) == []
+    for other in (
+        allocation("12", ended + 1, ended + 15),
+        allocation("12", ended - 20, ended - 10),
+        replace(late, id="39"),
+    ):
+        assert correct_end(other, untold) == other
 
 
 @pytest.mark.slow
