@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -101,6 +102,14 @@ def stand_in(folder: Path, name: str, script: str) -> None:
 def calls(folder: Path, name: str) -> list[str]:
     """Return the arguments of each call of a stand-in."""
     return (folder / f"{name}.calls").read_text().splitlines()
+
+
+def is_alive(pid: int | str) -> bool:
+    """Tell whether a process lives; one that nobody has waited for does not."""
+    try:
+        return psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def count_lines(path: Path) -> int:

@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
-from plugin_helpers import wait_until
+from plugin_helpers import is_alive, wait_until
 from snakemake_executor_plugin_divvy import jobscript
 from snakemake_executor_plugin_divvy.jobscript import (
     JobFiles,
@@ -36,15 +36,15 @@ def start(files: JobFiles, id: str = "17") -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", str(files.job_script)], capture_output=True, text=True, check=False, env=environment)
 
 
-def write_script(folder: Path, command: str, markers: Sequence[Path] = ()) -> tuple[JobFiles, Path]:
+def write_script(folder: Path, command: str, markers: Sequence[Path] = ()) -> JobFiles:
     files = JobFiles(folder / "logs of rule", folder / "state", "it's $HOME.1")
     files.status.parent.mkdir(parents=True)
     write_privately(files.job_script, build_job_script("rule\nx", command, folder, files, "JOB", markers))
-    return files, files.job_script
+    return files
 
 
 def run_job(folder: Path, command: str, markers: Sequence[Path] = ()) -> tuple[JobFiles, int]:
-    files, _ = write_script(folder, command, markers)
+    files = write_script(folder, command, markers)
     done = start(files)
     assert done.stdout == done.stderr == ""
     return files, done.returncode
@@ -128,14 +128,6 @@ for name, session in (("child", False), ("daemon", True)):
 """
 
 
-def is_alive(pid: str) -> bool:
-    """Tell whether a process lives; one that nobody has waited for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def orphans(folder: Path) -> list[str]:
     return [(folder / name).read_text() for name in ("child", "daemon") if (folder / name).exists()]
 
@@ -178,8 +170,8 @@ def test_what_a_job_that_ended_well_has_left_is_its_own_affair(tmp_path: Path) -
 def test_a_job_that_is_told_to_end_ends_all_that_it_runs(tmp_path: Path) -> None:
     """Also where the scheduler tells only the script."""
     command = leave_orphans(tmp_path, "import time; time.sleep(300)")
-    files, script = write_script(tmp_path, command)
-    process = subprocess.Popen(["bash", str(script)])
+    files = write_script(tmp_path, command)
+    process = subprocess.Popen(["bash", str(files.job_script)])
     wait_until(lambda: len(orphans(tmp_path)) == 2 and all(orphans(tmp_path)))
     process.terminate()
     assert process.wait(30) == 143

@@ -53,7 +53,7 @@ class JobCalls(RemoteExecutor):
         title = f"{name_rule(jobs[0])}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
         markers = [path for job in jobs for path in provenance.list_markers(job, self.workflow.persistence)]
         variable = self.scheduler.job_variable
-        python = RemoteExecutor.get_python_executable(self)
+        python = self.get_python_executable()
         text = build_job_script(title, command, self.workdir, files, variable, markers, python)
         write_privately(files.job_script, text)
         self.package.render(build_variables(jobs, files, self.scheduler), files.submission_script)

@@ -173,14 +173,12 @@ class Executor(JobCalls):
         assert self.journal is not None
         jobs = [member.job for member in members]
         self.serial += 1
-        unique = f"{self.run_name}-{self.serial}"
         logs = self.logdir / make_safe_name(name_rule(jobs[0]))
-        files = JobFiles(logs, self.journal.state, f"{name_jobs(jobs)}.{unique}")
+        files = JobFiles(logs, self.journal.state, f"{name_jobs(jobs)}.{self.run_name}-{self.serial}")
         try:
             self.write_scripts(jobs, files)
-            # each job of a pack has its log under its own name, which it may share with others
-            for name in {f"{name_jobs([job])}.{unique}.log" for job in jobs} - {files.log.name}:
-                (files.logs / name).symlink_to(files.log.name)
+            for log in {files.log_under(name_jobs([job])) for job in jobs} - {files.log}:
+                log.symlink_to(files.log.name)
             for member in members:
                 member.job.register(external_jobid=files.name)
         except (OSError, ValueError):
@@ -236,8 +234,7 @@ class Executor(JobCalls):
         self._note_end(member, "", submission)
         if submission.exit == 0 and self.workflow.executor_settings.prune_logs:
             files = submission.files
-            own = files.log.with_name(f"{name_jobs([member.job])}.{files.name.rpartition('.')[2]}.log")
-            for path in (own, files.log, files.submission_script):
+            for path in (files.log_under(name_jobs([member.job])), files.log, files.submission_script):
                 path.unlink(missing_ok=True)
         self.report_job_success(member.info)
 

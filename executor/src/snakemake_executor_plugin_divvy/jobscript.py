@@ -129,6 +129,10 @@ class JobFiles:
         """What the job printed."""
         return self.logs / f"{self.name}.log"
 
+    def log_under(self, name: str) -> Path:
+        """The same log under the name of one of the jobs that share a submission; several may have the same name."""
+        return self.log.with_name(f"{name}.{self.name.rpartition('.')[2]}.log")
+
     @property
     def submission_script(self) -> Path:
         """What divvy rendered."""
@@ -229,15 +233,15 @@ def build_job_script(
     files: JobFiles,
     job_variable: str = "",
     markers: Iterable[Path] = (),
-    python: str = sys.executable,
+    python: str = shlex.quote(sys.executable),
 ) -> str:
     """Return the text of the job script, which records start, log and exit status of `command`, shell code, itself.
 
     `job_variable` names the variable in which a job finds its id, `markers` are files that Snakemake removes when a job
-    has ended, and `python` is a Python of the job.
+    has ended, and `python`, shell code, is a Python of the job.
     """
     return JOB_SCRIPT.format(
-        python=shlex.quote(python),
+        python=python,
         adopt=shlex.quote(ADOPT),
         patience=PATIENCE,
         seconds_left=LEFT_SECONDS,

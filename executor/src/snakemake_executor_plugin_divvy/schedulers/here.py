@@ -91,11 +91,12 @@ def _is_alive(job: str) -> bool:
         os.waitpid(int(pid), os.WNOHANG)  # a child of ours has to be reaped
     if is_running(int(pid), birth):
         return True
-    with suppress(PermissionError):
-        try:
-            os.killpg(int(pid), 0)
-        except ProcessLookupError:
-            return False
+    try:
+        os.killpg(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # of another user, whom it has become
     # as long as the group is there, no other process gets its number
     return not psutil.pid_exists(int(pid)) and any(map(_runs, _find_members({int(pid)})))
 
