@@ -178,6 +178,33 @@ def test_a_group_gets_the_threads_that_it_needs(tmp_path: Path) -> None:
     assert "--cores 2 " in script.read_text()
 
 
+def test_the_environment_adds_no_options_to_a_submission_unless_the_template_names_them(tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text(
+        'envvars: "SECRET"\nrule job:\n    output: "a"\n    shell: "echo $SECRET > {output}"\n'
+    )
+    write_profile(tmp_path)
+    (tmp_path / "t.sub").write_text("# SBATCH_QOS is what each user has\n{CODE}\n")
+    # sbatch with SBATCH_EXPORT=NONE, as far as this test goes: the job has no variable of this process
+    (tmp_path / "batch").write_text('#!/bin/bash\nenv >> seen\nenv -i PATH="$PATH" bash "$1" &> /dev/null &\necho $!\n')
+    (tmp_path / "batch").chmod(0o755)
+    package = "{submission_template: t.sub, submission_command: ./batch}"
+    (tmp_path / "divvy.yaml").write_text(f"compute_packages:\n  p: {package}\n")
+    options = {
+        "SBATCH_EXPORT": "NONE",
+        "SBATCH_QOS": "q",
+        "LSB_DEFAULTQUEUE": "l",
+        "BSUB_QUIET": "y",
+        "PBS_DPREFIX": "#P",
+    }
+    words = ["--divvy-config", "divvy.yaml", "--divvy-compute-package", "p"]
+    said = succeed(command("snakemake", "--profile", "divvy", *words, folder=tmp_path, SECRET="of all", **options))
+    assert (tmp_path / "a").read_text() == "of all\n"
+    seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines() if "=" in line)
+    assert options.keys() & seen.keys() == {"SBATCH_QOS"}
+    dropped = ", ".join(sorted(options.keys() - {"SBATCH_QOS"}))
+    assert f"divvy: {dropped}: the environment does not change what is submitted" in said
+
+
 def test_what_may_hold_secrets_is_private(tmp_path: Path) -> None:
     text = 'envvars: "SECRET"\n\n' + one("").replace("touch {output:q}", "echo $SECRET; exit 1")
     refuse(snakemake(tmp_path, text, SECRET="hush"))

@@ -2,6 +2,8 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,16 @@ from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_divvy import provenance
 from snakemake_executor_plugin_divvy.compute_packages import ComputePackage
+from snakemake_executor_plugin_divvy.jobs import plan, sources
 from snakemake_executor_plugin_divvy.jobscript import (
-    MODULE,
     JobFiles,
     build_job_script,
     quote_arguments,
+    show_path,
     write_privately,
 )
 from snakemake_executor_plugin_divvy.names import name_rule
-from snakemake_executor_plugin_divvy.packs import Pack, get_pack
+from snakemake_executor_plugin_divvy.packs import Member, Pack
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
 from snakemake_executor_plugin_divvy.variables import build_variables
 
@@ -30,7 +33,6 @@ INLINE_FILES = 20  # files to wait for that fit on a command line
 # limit on jobs per second it does not wait for that second to end
 ONCE = "--preemptible-rules --preemptible-retries 0"
 AT_ONCE = "--max-jobs-per-timespan 1000000/0s"
-PACK_MODULE = " -m snakemake_executor_plugin_divvy.packs.process "
 
 
 class JobCalls(RemoteExecutor):
@@ -39,17 +41,44 @@ class JobCalls(RemoteExecutor):
     package: ComputePackage
     scheduler: Scheduler
     workdir: Path
+    plan: plan.Plan
     list_of_inputs: Path  # file for the inputs of the job whose call is written, if they are many
 
-    def write_scripts(self, jobs: Sequence[JobExecutorInterface], files: JobFiles) -> None:
+    def write_plan(self, state: Path) -> None:
+        """Write what this run's jobs have to know, and let them read the values of --configfile from there."""
+        settings = copy(self.workflow.config_settings)  # which a caller may use again
+        given = settings.configfiles
+        self.plan = plan.make_plan(self.workflow, self.workdir)
+        plan.write_plan(self.plan, settings.overwrite_config if given else None, state)
+        if given:
+            settings.configfiles = [state / plan.CONFIG]
+            self.workflow.config_settings = settings
+
+    def warn_of_edits(self) -> None:
+        """Tell which scripts were edited since jobs were planned, for their results are newer than the edit."""
+        for path, checksum in sources.get_remembered_sources(self.workflow).items():
+            if path in self.plan.snakefiles or not Path(path).is_file():
+                continue
+            with suppress(OSError):
+                if checksum != sources.checksum_code(path):
+                    self.logger.warning(
+                        f"divvy: {show_path(Path(path))} was edited while this run was on, whose jobs ran it as it was "
+                        "before: Snakemake takes their results for those of the edited one, as they are newer; "
+                        "--forcerun with the rule's name makes them again"
+                    )
+
+    def write_scripts(self, members: Sequence[Member], files: JobFiles) -> None:
         """Write the job script and the submission script of jobs that share a submission."""
+        jobs = [member.job for member in members]
         self.list_of_inputs = files.inputs
         files.logs.mkdir(parents=True, exist_ok=True)
         call = jobs[0] if len(jobs) == 1 else Pack(tuple(jobs))
         last = "" if call.is_group() else AT_ONCE if len(jobs) == 1 else "--keep-going"
         command = f"{quote_arguments(self.format_job_exec(call))} {ONCE} {last}"
-        if get_pack(jobs[0]) > 1:
-            command = command.replace(MODULE, f"{PACK_MODULE}{shlex.quote(str(files.start))} ", 1)
+        notes = str(files.start) if members[0].pack > 1 else "-"
+        planned = [digest for member in members for digest in member.ticket.planned]
+        replaces = self.workflow.config_settings.replace_workflow_config
+        command = plan.replace_module(command, plan.call_process(files.state / plan.PLAN, notes, planned, replaces))
         title = f"{name_rule(jobs[0])}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
         markers = [path for job in jobs for path in provenance.list_markers(job, self.workflow.persistence)]
         variable = self.scheduler.job_variable
@@ -65,7 +94,9 @@ class JobCalls(RemoteExecutor):
         common = factory.general_args(executor_common_settings=self.common_settings)
         before = factory.precommand(executor_common_settings=self.common_settings)
         text = " ".join([self.get_envvar_declarations(), before, self.get_snakefile(), common])
-        words = text.replace(str(self.workflow.sourcecache.runtime_cache_path), "").split()
+        for passing in (self.workflow.sourcecache.runtime_cache_path, *self.workflow.config_settings.configfiles):
+            text = text.replace(str(passing), "")
+        words = text.split()
         return " ".join(sorted(words))  # Snakemake keeps some of them in sets
 
     def get_snakefile(self) -> str:

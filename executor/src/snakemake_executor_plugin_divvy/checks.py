@@ -1,5 +1,6 @@
 """What is checked before anything is submitted: options that cannot work, and the values of jobs."""
 
+import os
 import re
 import shlex
 from collections.abc import Iterable
@@ -29,6 +30,8 @@ FILLED = {  # variables, by their names as resources, and what fills them
 }
 SNAKEMAKE_MB = 250  # memory that the Snakemake of a job takes itself
 SHARED = (SharedFSUsage.INPUT_OUTPUT, SharedFSUsage.PERSISTENCE, SharedFSUsage.SOURCES)
+# variables by which users set options of a submission, perhaps for other work; those of a job are another matter
+OPTIONS = re.compile(r"(SBATCH_|LSB_DEFAULT|LSB_SUB_|BSUB_)\w+|PBS_DPREFIX")
 PLAIN = re.compile(r"[\w./+@-]*")  # wildcards that certainly arrive as they are
 
 
@@ -64,6 +67,12 @@ def find_array(package: ComputePackage, scheduler: Scheduler) -> str:
     """Return the line of a compute package that would make an array of each job; "" if there is none."""
     lines = [package.submission_command, *(line for line in package.text.splitlines() if line.lstrip().startswith("#"))]
     return next((line for line in lines if re.search(scheduler.arrays, line)), "")
+
+
+def find_foreign_options(package: ComputePackage) -> list[str]:
+    """Return the variables of the environment that would change what is submitted; not those that the package names."""
+    named = set(re.findall(r"\w+", f"{package.submission_command} {package.text}"))
+    return sorted(name for name in os.environ if OPTIONS.fullmatch(name) and name not in named)
 
 
 class JobChecks:

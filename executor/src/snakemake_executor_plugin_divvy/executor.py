@@ -17,6 +17,7 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_executor_plugin_divvy import checks, compute_packages, provenance, summary
 from snakemake_executor_plugin_divvy.calls import JobCalls
 from snakemake_executor_plugin_divvy.earlier_runs import EarlierRuns
+from snakemake_executor_plugin_divvy.jobs.sources import remember_sources
 from snakemake_executor_plugin_divvy.jobscript import JobFiles, read_tail, show_path
 from snakemake_executor_plugin_divvy.journal import Journal
 from snakemake_executor_plugin_divvy.names import make_safe_name, name_jobs, name_rule
@@ -90,6 +91,8 @@ class Executor(JobCalls):
         self.journal = Journal(root, self.run_name)
         for folder in self.journal.foreign:
             self.logger.warning(f"divvy: {folder} is another user's: what runs there is not known here")
+        remember_sources(jobs.values(), self.workflow)
+        self.write_plan(self.journal.state)
         self.queue = self._build_queue()
         self.earlier_runs = EarlierRuns(
             self.workflow, self.journal, self.queue, self.scheduler, self.logger, self._build_ticket, self._is_forced
@@ -111,6 +114,12 @@ class Executor(JobCalls):
             self.times = Timing(query=query, latency=latency, lost=lost, outage=outage)
         assert self.journal is not None
         command = self.package.submission_command
+        if self.scheduler.name != "here" and (foreign := checks.find_foreign_options(self.package)):
+            command = f"unset {' '.join(foreign)}; {command}"
+            self.logger.warning(
+                f"divvy: {', '.join(foreign)}: the environment does not change what is submitted; set resources or "
+                "values of the compute package, or name the variable in the template, which lets it through"
+            )
         return Queue(self, self.scheduler, command, self.journal, self.logger, cores, self.times)
 
     # --- from Snakemake's jobs to the queue
@@ -176,7 +185,7 @@ class Executor(JobCalls):
         logs = self.logdir / make_safe_name(name_rule(jobs[0]))
         files = JobFiles(logs, self.journal.state, f"{name_jobs(jobs)}.{self.run_name}-{self.serial}")
         try:
-            self.write_scripts(jobs, files)
+            self.write_scripts(members, files)
             for log in {files.log_under(name_jobs([job])) for job in jobs} - {files.log}:
                 log.symlink_to(files.log.name)
             for member in members:
@@ -287,6 +296,7 @@ class Executor(JobCalls):
         self.wake()
         super().shutdown()
         if self.ended:
+            self.warn_of_edits()
             ids = sorted({end.id for end in self.ended if end.id})
             usage = summary.read_slurm_usage(ids) if self.scheduler.name == "slurm" else {}
             self.logger.info("\n    ".join(["divvy: the jobs of this run", *summary.build_table(self.ended, usage)]))

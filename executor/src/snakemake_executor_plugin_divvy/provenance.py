@@ -10,21 +10,24 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_args
 
+from snakemake_executor_plugin_divvy.jobs.sources import checksum, read_sources, remember
+
 SPELLED = (bytes, complex, range, date, timedelta, os.PathLike)  # types whose repr says it all
 MAKING = {"directory", "touch", "update"}  # flags of an output that change how it is made
 MOST_FILES = 1000  # in a folder that is an input; larger ones cannot be compared
 FOLDER = "folder\n"
 UNKNOWN_RESOURCES = {"tmpdir"}  # known where the job runs, and of no meaning for what it makes
+UNKNOWN = ""  # the digest of a job that cannot be described
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,15 @@ class Ticket:
         A fingerprint of each input.
     attempt
         How many times the job was tried, this one included.
+    planned
+        What `digest_job` says of it, or of each job of a group; for its own process, and in no journal.
     """
 
     outputs: tuple[str, ...]
     digest: str
     inputs: Mapping[str, str]
     attempt: int
+    planned: tuple[str, ...] = ()
 
 
 class IncomparableError(Exception):
@@ -59,15 +65,59 @@ def build_ticket(job: JobExecutorInterface, command: str, workflow: Any) -> Tick
     outputs = sorted(str(output) for each in jobs for output in each.output)
     inner = set(outputs)
     passing = str(workflow.sourcecache.runtime_cache_path)  # where this run keeps its sources, and no other
+    planned = tuple(digest_job(each, workflow) for each in jobs)
     try:
-        digests = sorted(_digest(_describe(each, workflow), passing) for each in jobs)
+        if not all(digest.partition(":")[2] for digest in planned):
+            raise IncomparableError(job.name)
+        digests = sorted(_digest([digest, _get_resources(each)]) for each, digest in zip(jobs, planned, strict=True))
         files = {str(f).replace(passing, ""): f for each in jobs for f in each.input if str(f) not in inner}
         inputs = {name: _fingerprint(file, workflow) for name, file in files.items()}
         digest = _digest([command, *digests])
     except Exception:  # whatever a workflow's values do when they are asked
         digest, inputs = "", {}
     names = outputs or sorted(encode_target_jobs_cli_args(job.get_target_spec()))
-    return Ticket(tuple(names), digest, inputs, job.attempt)
+    return Ticket(tuple(names), digest, inputs, job.attempt, planned)
+
+
+def digest_job(job: Any, workflow: Any) -> str:
+    """Return digests of what a job runs and, after a colon, of all it does: the same in its own process.
+
+    The second one is empty if something cannot be compared, and all of it UNKNOWN if the job cannot be described.
+    Resources are no part of it.
+    """
+    try:
+        sources = _shorten(_digest(list(read_sources(job, workflow))))
+    except Exception:  # such as a script that is not there
+        return UNKNOWN
+    try:
+        passing = str(workflow.sourcecache.runtime_cache_path)
+        storage = str(workflow.storage_settings.local_storage_prefix)  # jobs may have another one
+        with _see_from_afar(job):
+            return f"{sources}:{_shorten(_digest(_describe(job, workflow), passing, storage))}"
+    except Exception:  # whatever a workflow's values do when they are asked
+        return f"{sources}:"
+
+
+@contextmanager
+def _see_from_afar(job: Any) -> Iterator[None]:
+    """Let a job be as in a process that does not run it, and does not know where it will run."""
+    resources, params = job.resources, job.params
+    if resources.get("tmpdir"):  # which is false where Snakemake does not know it
+        unknown = {"skip_evaluation": UNKNOWN_RESOURCES}
+        job._resources = job.rule.expand_resources(job.wildcards_dict, job.input, job.attempt, **unknown)
+        job._params = None
+    try:
+        yield
+    finally:
+        job._resources, job._params = resources, params
+
+
+def _shorten(digest: str) -> str:
+    return digest[:16]  # a group of some thousand jobs has them all on its command line
+
+
+def _get_resources(job: Any) -> dict[str, Any]:
+    return {name: value for name, value in job.resources.items() if name not in UNKNOWN_RESOURCES}
 
 
 def does_the_same(left: Ticket, now: Ticket) -> bool:
@@ -101,11 +151,9 @@ def _describe(job: Any, workflow: Any) -> dict[str, Any]:
     return {
         "rule": [rule.name, job.wildcards_dict],
         "shell": [job.shellcmd, shell.get_executable(), shell._process_prefix, shell._process_suffix],
-        "run": rule.run_func_src,
-        "sources": list(_read_sources(job, workflow)),
-        "config": None if job.is_shell else _remember(id(config), config, lambda: _digest(config, str(passing))),
+        "sources": list(read_sources(job, workflow)),
+        "config": None if job.is_shell else remember(id(config), config, lambda: _digest(config, str(passing))),
         "params": list(job.params._allitems()),
-        "resources": {name: value for name, value in job.resources.items() if name not in UNKNOWN_RESOURCES},
         "files": [list(files._allitems()) for files in (job.input, job.output, job.log)],
         "flags": [sorted(MAKING.intersection(output.flags)) for output in job.output],
         "benchmark": job.benchmark and [str(job.benchmark), job.benchmark_repeats],
@@ -116,41 +164,6 @@ def _describe(job: Any, workflow: Any) -> dict[str, Any]:
             rule.shadow_depth,
         ],
     }
-
-
-def _read_sources(job: Any, workflow: Any) -> Iterator[str]:
-    """Yield checksums of what a job runs besides shell commands: its script, or the Snakefiles around its `run`."""
-    rule, cache = job.rule, workflow.sourcecache
-
-    def read(source: Any) -> str:
-        return _remember((id(cache), str(source)), cache, lambda: _checksum(cache.get_path(source)))
-
-    if script := rule.script or rule.notebook:
-        is_path = isinstance(script, str | Path)
-        values = {"wildcards": job.wildcards, "params": job.params}
-        yield read(job._path_to_source_file(script) if is_path else script.format(**values))
-    elif rule.wrapper:
-        from snakemake.wrapper import get_script
-
-        prefix = workflow.workflow_settings.wrapper_prefix
-        key = (id(cache), "wrapper", rule.wrapper)
-        yield _remember(key, cache, lambda: read(get_script(rule.wrapper, cache, prefix)))
-    elif job.is_run:
-        for source in workflow.included:
-            yield read(source)
-
-
-_remembered: dict[Any, tuple[Any, str]] = {}
-
-
-def _remember(key: Any, owner: Any, find: Callable[[], str]) -> str:
-    """Return what `find` finds, and ask it only once, for what many jobs share.
-
-    `key` has the id of `owner`, which is kept so that nothing else gets that id.
-    """
-    if key not in _remembered:
-        _remembered[key] = owner, find()
-    return _remembered[key][1]
 
 
 def _spell(value: Any) -> Any:
@@ -166,9 +179,11 @@ def _spell(value: Any) -> Any:
     raise IncomparableError(type(value).__name__)
 
 
-def _digest(description: Any, passing: str = "") -> str:
-    """Return a digest in which source files in the folder `passing` count by their content."""
+def _digest(description: Any, passing: str = "", storage: str = "") -> str:
+    """Return a digest in which source files in the folder `passing` count by their content, and `storage` does not."""
     text = json.dumps(description, sort_keys=True, ensure_ascii=False, default=_spell)
+    if storage:
+        text = text.replace(storage, "<storage>")
     if passing and passing in text:
         text = re.sub(rf"""{re.escape(passing)}[^\s"'\\]*""", lambda found: _name_source(found[0], passing), text)
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
@@ -178,7 +193,7 @@ def _name_source(text: str, passing: str) -> str:
     """Return `text`, which begins with the path of a source file, with its checksum instead of the folder."""
     for end in range(len(text), len(passing), -1):
         if Path(text[:end]).is_file():
-            return f"{_checksum(text[:end])} {text.removeprefix(passing)}"
+            return f"{checksum(text[:end])} {text.removeprefix(passing)}"
     raise IncomparableError(text)
 
 
@@ -204,19 +219,8 @@ def _fingerprint(file: Any, workflow: Any) -> str:
 
 def _fingerprint_file(path: str, status: os.stat_result, largest: int) -> str:
     if stat.S_ISREG(status.st_mode) and status.st_size <= largest:
-        return _checksum(path, status)
+        return checksum(path, status)
     return f"{status.st_mtime_ns} {status.st_size}"
-
-
-def _checksum(path: str, status: os.stat_result | None = None) -> str:
-    """Return the checksum of a small file, which is read once as long as it is the same."""
-    status = status or os.stat(path)
-    return _read_checksum(path, status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-@lru_cache(10_000)
-def _read_checksum(path: str, *_: int) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _fingerprint_folder(folder: Path, largest: int) -> str:

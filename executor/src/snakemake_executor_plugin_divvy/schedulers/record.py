@@ -20,11 +20,11 @@ CHUNK = 500  # ids in one command: an argument has 128 KiB at most
 TIMEOUT = 60  # seconds that a scheduler may take to answer
 SUBMIT_TIMEOUT = 600  # the same for a submission: sbatch itself waits and tries again when its controller is busy
 # variables of the job in which this process runs: what it submits is no part of that job. What a scheduler's commands
-# need to find it, and what users set for them, is inherited.
+# need to find it is inherited.
 JOB_VARIABLES = re.compile(
-    r"SLURMD?_(?!CONF$|CLUSTERS$)|PMIX?_|SGE_(?!ROOT$|CELL$|CLUSTER_NAME$|QMASTER_PORT$|EXECD_PORT$)|LSB_|LS_(?!ROOT)"
-    r"|PBS_(?!CONF_FILE$|EXEC$|HOME$|SERVER$|DEFAULT$)|(JOB_ID|JOB_NAME|JOB_SCRIPT|NSLOTS|NHOSTS|NQUEUES|PE|PE_HOSTFILE"
-    r"|QUEUE|RESTARTED|REQUEST|ARC|REQNAME)$"
+    r"SLURMD?_(?!CONF$|CLUSTERS$)|PMIX?_|SGE_(?!ROOT$|CELL$|CLUSTER_NAME$|QMASTER_PORT$|EXECD_PORT$)"
+    r"|LSB_(?!DEFAULT|SUB_)|LS_(?!ROOT)|PBS_(?!CONF_FILE$|EXEC$|HOME$|SERVER$|DEFAULT$|DPREFIX$)"
+    r"|(JOB_ID|JOB_NAME|JOB_SCRIPT|NSLOTS|NHOSTS|NQUEUES|PE|PE_HOSTFILE|QUEUE|RESTARTED|REQUEST|ARC|REQNAME)$"
 )
 
 
