@@ -103,6 +103,38 @@ def test_an_empty_setting_of_the_package_is_empty_text(tmp_path: Path) -> None:
     assert package(tmp_path, "run{ARGS} x\n", args=None).render(VARIABLES, tmp_path / "x") == "run x\n"
 
 
+TEXTS = "10:00 01:30:00 1-00:00:00 0123 1e5 1.50 no yes true 2024-01-02 12_34 0x10 .5 1_000.0 =".split()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_setting_is_the_text_that_stands_in_the_file(tmp_path: Path, text: str) -> None:
+    path = site(tmp_path, "#SBATCH --time='{TIME}'\n{CODE}\n")
+    path.write_text(
+        path.read_text()
+        + f"  0123:\n    submission_template: templates/t.sub\n    submission_command: sbatch\n    time: {text}\n"
+    )
+    ours = load_package(str(path), "0123").render({"CODE": "true"}, tmp_path / "x")
+    assert ours.splitlines() == [f"#SBATCH --time='{text}'", "true"]
+
+
+@pytest.mark.parametrize("nothing", ["", "~", "null", "''"])
+def test_nothing_is_nothing(tmp_path: Path, nothing: str) -> None:
+    path = site(tmp_path, "#SBATCH --time='{TIME}'\n{CODE}\n")
+    path.write_text(
+        path.read_text().replace("submission_command: sbatch", f"submission_command: sbatch\n    time: {nothing}")
+    )
+    assert load_package(str(path), "p").render({"CODE": "true"}, tmp_path / "x") == "true\n"
+
+
+def test_merged_settings_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    path = site(tmp_path, "#SBATCH --time='{TIME}'\r\n{CODE}\r\n")
+    path.write_bytes(
+        b"compute_packages:\r\n  a: &a\r\n    submission_template: templates/t.sub\r\n    submission_command: sbatch\r\n"
+        b"    time: 10:00\r\n  p:\r\n    <<: *a\r\n"
+    )
+    assert load_package(str(path), "p").render({"CODE": "true"}, tmp_path / "x") == "#SBATCH --time='10:00'\ntrue\n"
+
+
 def test_shell_variables_of_a_template_are_left_alone(tmp_path: Path) -> None:
     text = "echo ${TMPDIR} ${HOME}\n"
     assert package(tmp_path, text).render(VARIABLES | {"TMPDIR": "/tmp"}, tmp_path / "x") == text

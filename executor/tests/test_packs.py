@@ -59,7 +59,7 @@ def test_only_jobs_of_a_kind_share(other: dict[str, Any]) -> None:
 def test_sizes_may_differ_and_the_largest_counts() -> None:
     jobs = [job(4, mem_mb=100, runtime=5, partition="q"), job(4, mem_mb=900, runtime=7, partition="q")]
     assert sizes(jobs) == [2]
-    together = combine_resources(jobs)
+    together = combine_resources(job.resources for job in jobs)
     assert (together["mem_mb"], together["runtime"], together["partition"]) == (900, 12, "q")
 
 

@@ -18,7 +18,7 @@ from snakemake_executor_plugin_divvy.jobscript import MODULE, JobFiles, quote_ar
 from snakemake_executor_plugin_divvy.names import find_filled_in, make_safe_name, name_jobs, name_rule
 from snakemake_executor_plugin_divvy.packs import get_pack
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
-from snakemake_executor_plugin_divvy.variables import IMPLICIT, build_variables
+from snakemake_executor_plugin_divvy.variables import IMPLICIT, build_variables, find_functions, find_read_as_python
 
 DEFAULT_JOBNAMES = ("snakejob.{name}.{jobid}.sh", "snakejob.{rulename}.{jobid}.sh")
 FILLED = {  # variables, by their names as resources, and what fills them
@@ -85,6 +85,7 @@ class JobChecks:
 
     def check(self, job: JobExecutorInterface) -> None:
         """Check a job; ValueError says what is wrong with it."""
+        _check_functions(job)
         _check_wildcards(job)
         resources = tuple(job.resources.items())
         if (kind := (job.name, job.threads, resources)) in self._checked:
@@ -98,6 +99,8 @@ class JobChecks:
             self.logger.debug(f"divvy: rule {name_rule(job)}: {name} is not set; directives using it are omitted")
         unused = [name for name in unused if name.lower() not in IMPLICIT]
         self._warn_once(unused, f"set as a resource, but not used by the template {self.package.template}")
+        named = [f"rule {name_rule(job)}: {each}" for each in find_read_as_python(job)]
+        self._warn_once(named, "read by Snakemake as Python; as text it needs quotes within the quotes")
         self._check_memory(job)
 
     def check_all(self, jobs: Iterable[JobExecutorInterface]) -> list[str]:
@@ -107,6 +110,7 @@ class JobChecks:
             with suppress(Exception):  # values that a function cannot give yet
                 job = copy(job)  # a group keeps resources that were asked for before they were all known
                 try:
+                    _check_functions(job)
                     known = {name: value for name, value in job.resources.items() if name != "tmpdir"}
                     if "<TBD>" not in map(str, known.values()):
                         self.check(job)
@@ -136,6 +140,16 @@ def _check_names(job: JobExecutorInterface) -> None:
             raise ValueError(
                 f"the resource {names[name]} would be ignored: the variable {name.upper()} is filled with {source}"
             )
+
+
+def _check_functions(job: JobExecutorInterface) -> None:
+    """Check that no resource is a function, of which Snakemake would only say that it must be evaluated."""
+    if found := find_functions(job):
+        name, _, word = found[0].partition("=")
+        raise ValueError(
+            f"Snakemake reads the resource {found[0]} as Python, where {word} is a function; text needs quotes within "
+            f"the quotes: {name}=\"'{word}'\""
+        )
 
 
 def _check_wildcards(job: JobExecutorInterface) -> None:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from snakemake_executor_plugin_divvy.repeated_keys import find_repeated_keys
+import yaml
+
+from snakemake_executor_plugin_divvy.yaml_files import find_repeated_keys, read_texts
 
 PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Z][A-Z0-9_]*)\}")  # {MEM}, but not the shell's ${MEM}
 DIRECTIVE = re.compile(r"\s*#(SBATCH|\$|BSUB|PBS)\s")
@@ -95,7 +97,8 @@ def load_package(config: str | None, name: str) -> ComputePackage:
 
     try:
         # from_yaml_file would lock the file, which writes beside it: not where it may only be read
-        divvy = ComputingConfiguration.from_yaml_data(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        divvy = ComputingConfiguration.from_yaml_data(yaml.safe_dump(read_texts(text)))
         divvy.filepath = str(path)  # relative templates start in its folder
         packages = divvy["compute_packages"]
     except OSError as error:

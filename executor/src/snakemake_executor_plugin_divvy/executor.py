@@ -23,10 +23,10 @@ from snakemake_executor_plugin_divvy.journal import Journal
 from snakemake_executor_plugin_divvy.names import make_safe_name, name_jobs, name_rule
 from snakemake_executor_plugin_divvy.packs import Member, get_pack
 from snakemake_executor_plugin_divvy.provenance import Ticket
-from snakemake_executor_plugin_divvy.repeated_keys import find_profiles, find_repeated_keys
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, choose_scheduler
 from snakemake_executor_plugin_divvy.schedulers.here import count_cores
 from snakemake_executor_plugin_divvy.submissions import Failure, Queue, Submission, Timing
+from snakemake_executor_plugin_divvy.yaml_files import find_profiles, find_repeated_keys
 
 WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
 FLUSH_SECONDS = 2.0  # seconds of checking ready jobs until those that are checked are queued

@@ -4,7 +4,7 @@ Up to 25 jobs with the resource `pack: 25` share one. The jobs of a pack run one
 process; each stays a job of its own for the Snakemake that submitted it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,11 +109,11 @@ def make_packs(members: Iterable[Member], most: int) -> list[list[Member]]:
     return packs
 
 
-def combine_resources(jobs: Sequence[JobExecutorInterface]) -> dict[str, int | str]:
+def combine_resources(each: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the resources of jobs that run one after another, as those of one job."""
-    together: dict[str, int | str] = {}
-    for job in jobs:
-        for name, value in job.resources.items():
+    together: dict[str, Any] = {}
+    for resources in each:
+        for name, value in resources.items():
             if name not in together or not isinstance(value, int):
                 together[name] = value
             else:

@@ -1,9 +1,10 @@
-"""Keys that stand twice in a YAML file: its readers take one of the two, and say nothing."""
+"""What readers of YAML files do and say nothing of: they take one of two equal keys, and make numbers of text."""
 
 import io
 import sys
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -40,6 +41,22 @@ def find_repeated_keys(path: Path) -> str:
         return ""
     found = ", ".join(text for _, text in sorted(repeated))
     return f"{path}: keys that stand twice, of which only the last would count: {found}; join what belongs together"
+
+
+class _TextLoader(yaml.SafeLoader):
+    """Reads values as the text that stands in the file: `time: 10:00` is not 600, and `comment: no` is not False."""
+
+
+KEPT = {"tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"}
+_TextLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag in KEPT]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_texts(text: str) -> Any:
+    """Return what a YAML document holds, with its values as the texts that stand there; YAMLError if it is none."""
+    return yaml.load(text, _TextLoader)
 
 
 def find_profiles() -> list[Path]:

@@ -10,6 +10,7 @@ from snakemake_executor_plugin_divvy.jobscript import JobFiles
 from snakemake_executor_plugin_divvy.names import escape, name_submission, write_path
 from snakemake_executor_plugin_divvy.packs import combine_resources
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
+from snakemake_executor_plugin_divvy.variables.resources import read_resources
 
 # resources that Snakemake or this plugin set themselves, so that a template without them is no surprise
 IMPLICIT = {"mem", "mem_mb", "mem_mib", "disk", "disk_mb", "disk_mib", "runtime", "tmpdir", "pack"}
@@ -19,7 +20,7 @@ def build_variables(jobs: Sequence[JobExecutorInterface], files: JobFiles, sched
     """Return the template's variables: the jobs' own, and each resource under its upper-case name."""
     resources = {
         name.upper(): str(value)
-        for name, value in combine_resources(jobs).items()
+        for name, value in combine_resources(map(read_resources, jobs)).items()
         if not name.startswith(("_", "update_file_")) and value is not None and str(value) != "<TBD>"
     }
     log = write_path(files.scheduler_log, scheduler)
