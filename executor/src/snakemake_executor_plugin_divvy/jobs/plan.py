@@ -72,12 +72,20 @@ def make_plan(workflow: Any, workdir: Path) -> Plan:
     late = {path for path, stamp in stamps.items() if stamp[1] >= _get_beginning(workflow)}
     handed_over = _absolute([*given, *get_remembered_sources(workflow)])
     handed_over |= _absolute(configured.values()) - late
-    made = _absolute(file for job in workflow.dag.jobs for file in (*job.output, *job.log))
     return Plan(
         {name: text for name, path in configured.items() if (text := _read(path))},
         snakefiles,
-        {path: None if path in late else stamps[path] for path in sorted(stamps.keys() - handed_over - made)},
+        {
+            path: None if path in late else stamps[path]
+            for path in sorted(stamps.keys() - handed_over - _find_made(workflow))
+        },
     )
+
+
+def _find_made(workflow: Any) -> set[str]:
+    """Return the files that a workflow writes, as far as that is known."""
+    makers = (*workflow.dag.jobs, *workflow.rules)
+    return _absolute(str(file) for each in makers for file in (*each.output, *each.log, each.benchmark) if file)
 
 
 def _get_beginning(workflow: Any) -> float:
