@@ -1,19 +1,13 @@
 """Whether two runs agree on what a job does and reads, on Snakemake's own jobs."""
 
 import json
-import linecache
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from snakemake.api import SnakemakeApi
-from snakemake.settings import types
 from snakemake.shell import shell
-from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+from planned import plan
 from plugin_helpers import command, succeed
 from snakemake_executor_plugin_divvy.provenance import Ticket, build_ticket, does_the_same, list_markers
 
@@ -108,27 +102,6 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-@contextmanager
-def plan(folder: Path) -> Iterator[Any]:
-    """Let Snakemake plan a workflow, as a new run does."""
-    here = Path.cwd()
-    linecache.clearcache()  # which a new process has not
-    with SnakemakeApi(types.OutputSettings(quiet={types.Quietness.ALL})) as api:
-        opened = api.workflow(types.ResourceSettings(), snakefile=folder / "Snakefile", workdir=folder)
-        workflow = opened._workflow
-        workflow.dag_settings = types.DAGSettings(max_checksum_file_size=10, forceall=True)
-        workflow.execution_settings = types.ExecutionSettings()
-        workflow.group_settings = types.GroupSettings()
-        workflow.remote_execution_settings = types.RemoteExecutionSettings()
-        workflow._executor_plugin = ExecutorPluginRegistry().get_plugin("divvy")
-        workflow.scheduling_settings = types.SchedulingSettings()
-        workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
-        workflow._build_dag()
-        workflow.async_run(workflow.dag.postprocess(update_needrun=False))
-        yield workflow
-    os.chdir(here)
-
-
 def read_tickets(folder: Path) -> Tickets:
     """Return the tickets of a workflow's rules; of a group under the group's name."""
     with plan(folder) as workflow:
@@ -199,6 +172,14 @@ def test_an_edit_changes_the_jobs_that_it_concerns(
     edit(folder / name, old, new)
     everywhere = {"run"} if name == "Snakefile" else set()  # its body sees all that is defined there
     assert find_changed(before, read_tickets(folder)) == changed | everywhere
+
+
+def test_a_resource_with_the_path_of_a_source_is_the_same_in_any_run(folder: Path) -> None:
+    edit(folder / "Snakefile", "mem_mb=100", "tool=TOOL")
+    before = read_tickets(folder)
+    assert find_changed(before, read_tickets(folder)) == set()
+    edit(folder / "tool.py", "1", "2")
+    assert "shell" in find_changed(before, read_tickets(folder))
 
 
 def test_another_rule_for_the_same_output_is_another_job(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """What jobs ask for reaches the scheduler as it was written."""
 
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -9,11 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from snakemake.api import SnakemakeApi
 from snakemake.resources import Resources
-from snakemake.settings import types
-from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+from planned import plan
 from plugin_helpers import command, refuse, succeed, write_profile
 from snakemake_executor_plugin_divvy.variables import written
 from snakemake_executor_plugin_divvy.variables.resources import find_functions, find_read_as_python, read_resources
@@ -24,23 +21,8 @@ Jobs = dict[str, Any]
 def read_jobs(folder: Path, rules: str, **settings: Any) -> Jobs:
     """Return the jobs of a workflow by their rules, as Snakemake plans them, or their groups."""
     (folder / "Snakefile").write_text(rules)
-    here = Path.cwd()
-    try:
-        with SnakemakeApi(types.OutputSettings(quiet={types.Quietness.ALL})) as api:
-            opened = api.workflow(types.ResourceSettings(**settings), snakefile=folder / "Snakefile", workdir=folder)
-            workflow = opened._workflow
-            workflow.dag_settings = types.DAGSettings(forceall=True)
-            workflow.execution_settings = types.ExecutionSettings()
-            workflow.group_settings = types.GroupSettings()
-            workflow.remote_execution_settings = types.RemoteExecutionSettings()
-            workflow._executor_plugin = ExecutorPluginRegistry().get_plugin("divvy")
-            workflow.scheduling_settings = types.SchedulingSettings()
-            workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True)
-            workflow._build_dag()
-            workflow.async_run(workflow.dag.postprocess(update_needrun=False))
-            return {job.rule.name: workflow.dag.get_job_group(job) or job for job in workflow.dag.jobs}
-    finally:
-        os.chdir(here)
+    with plan(folder, **settings) as workflow:
+        return {job.rule.name: workflow.dag.get_job_group(job) or job for job in workflow.dag.jobs}
 
 
 def rules(resources: Mapping[str, str]) -> str:

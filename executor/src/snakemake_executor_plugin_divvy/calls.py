@@ -15,7 +15,8 @@ from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_divvy import provenance
 from snakemake_executor_plugin_divvy.compute_packages import ComputePackage
-from snakemake_executor_plugin_divvy.jobs import plan, sources
+from snakemake_executor_plugin_divvy.jobs.plan import CONFIG, PLAN, Plan, call_process, make_plan, write_plan
+from snakemake_executor_plugin_divvy.jobs.sources import checksum_code, get_remembered_sources
 from snakemake_executor_plugin_divvy.jobscript import (
     JobFiles,
     build_job_script,
@@ -41,26 +42,26 @@ class JobCalls(RemoteExecutor):
     package: ComputePackage
     scheduler: Scheduler
     workdir: Path
-    plan: plan.Plan
+    plan: Plan
     list_of_inputs: Path  # file for the inputs of the job whose call is written, if they are many
 
-    def write_plan(self, state: Path) -> None:
+    def hand_over_plan(self, state: Path) -> None:
         """Write what this run's jobs have to know, and let them read the values of --configfile from there."""
         settings = copy(self.workflow.config_settings)  # which a caller may use again
         given = settings.configfiles
-        self.plan = plan.make_plan(self.workflow, self.workdir)
-        plan.write_plan(self.plan, settings.overwrite_config if given else None, state)
+        self.plan = make_plan(self.workflow, self.workdir)
+        write_plan(self.plan, settings.overwrite_config if given else None, state)
         if given:
-            settings.configfiles = [state / plan.CONFIG]
+            settings.configfiles = [state / CONFIG]
             self.workflow.config_settings = settings
 
     def warn_of_edits(self) -> None:
         """Tell which scripts were edited since jobs were planned, for their results are newer than the edit."""
-        for path, checksum in sources.get_remembered_sources(self.workflow).items():
+        for path, checksum in get_remembered_sources(self.workflow).items():
             if path in self.plan.snakefiles or not Path(path).is_file():
                 continue
             with suppress(OSError):
-                if checksum != sources.checksum_code(path):
+                if checksum != checksum_code(path):
                     self.logger.warning(
                         f"divvy: {show_path(Path(path))} was edited while this run was on, whose jobs ran it as it was "
                         "before: Snakemake takes their results for those of the edited one, as they are newer; "
@@ -77,8 +78,7 @@ class JobCalls(RemoteExecutor):
         command = f"{quote_arguments(self.format_job_exec(call))} {ONCE} {last}"
         notes = str(files.start) if members[0].pack > 1 else "-"
         planned = [digest for member in members for digest in member.ticket.planned]
-        replaces = self.workflow.config_settings.replace_workflow_config
-        command = plan.replace_module(command, plan.call_process(files.state / plan.PLAN, notes, planned, replaces))
+        command = call_process(command, self.workflow, files.state / PLAN, notes, planned)
         title = f"{name_rule(jobs[0])}, jobs {' '.join(str(job.jobid) for job in jobs)}, attempt {jobs[0].attempt}"
         markers = [path for job in jobs for path in provenance.list_markers(job, self.workflow.persistence)]
         variable = self.scheduler.job_variable

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from snakemake_executor_plugin_divvy.yaml_files import find_repeated_keys, read_texts
 
 PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Z][A-Z0-9_]*)\}")  # {MEM}, but not the shell's ${MEM}
@@ -97,8 +95,7 @@ def load_package(config: str | None, name: str) -> ComputePackage:
 
     try:
         # from_yaml_file would lock the file, which writes beside it: not where it may only be read
-        text = path.read_text(encoding="utf-8-sig")
-        divvy = ComputingConfiguration.from_yaml_data(yaml.safe_dump(read_texts(text)))
+        divvy = ComputingConfiguration(read_texts(path.read_text(encoding="utf-8-sig")))
         divvy.filepath = str(path)  # relative templates start in its folder
         packages = divvy["compute_packages"]
     except OSError as error:

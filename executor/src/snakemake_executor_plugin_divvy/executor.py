@@ -92,7 +92,7 @@ class Executor(JobCalls):
         for folder in self.journal.foreign:
             self.logger.warning(f"divvy: {folder} is another user's: what runs there is not known here")
         remember_sources(jobs.values(), self.workflow)
-        self.write_plan(self.journal.state)
+        self.hand_over_plan(self.journal.state)
         self.queue = self._build_queue()
         self.earlier_runs = EarlierRuns(
             self.workflow, self.journal, self.queue, self.scheduler, self.logger, self._build_ticket, self._is_forced

@@ -69,7 +69,8 @@ def build_ticket(job: JobExecutorInterface, command: str, workflow: Any) -> Tick
     try:
         if not all(digest.partition(":")[2] for digest in planned):
             raise IncomparableError(job.name)
-        digests = sorted(_digest([digest, _get_resources(each)]) for each, digest in zip(jobs, planned, strict=True))
+        pairs = zip(planned, map(_get_resources, jobs), strict=True)
+        digests = sorted(_digest(pair, passing) for pair in pairs)
         files = {str(f).replace(passing, ""): f for each in jobs for f in each.input if str(f) not in inner}
         inputs = {name: _fingerprint(file, workflow) for name, file in files.items()}
         digest = _digest([command, *digests])
@@ -141,7 +142,7 @@ def list_markers(job: JobExecutorInterface, persistence: Any) -> list[Path]:
 
 
 def _describe(job: Any, workflow: Any) -> dict[str, Any]:
-    """Return all that a job's results may depend on, but for its inputs' content."""
+    """Return all that a job's results may depend on, but for its inputs' content, its sources and its resources."""
     from snakemake.shell import shell  # not above: every Snakemake process imports this plugin
 
     rule = job.rule
@@ -151,7 +152,6 @@ def _describe(job: Any, workflow: Any) -> dict[str, Any]:
     return {
         "rule": [rule.name, job.wildcards_dict],
         "shell": [job.shellcmd, shell.get_executable(), shell._process_prefix, shell._process_suffix],
-        "sources": list(read_sources(job, workflow)),
         "config": None if job.is_shell else remember(id(config), config, lambda: _digest(config, str(passing))),
         "params": list(job.params._allitems()),
         "files": [list(files._allitems()) for files in (job.input, job.output, job.log)],

@@ -110,20 +110,15 @@ def read_plan(path: Path) -> Plan:
     return Plan(**json.loads(path.read_text()))
 
 
-def call_process(plan: Path, notes: str, digests: Iterable[str], replaces_config: bool) -> str:
-    """Return what stands in place of ` -m snakemake ` in the call of a job, quoted for the shell.
+def call_process(call: str, workflow: Any, plan: Path, notes: str, digests: Iterable[str]) -> str:
+    """Return the call of Snakemake for a job, quoted for the shell, as one of `process`.
 
     `notes` is the file for a pack's notes or "-", `digests` what `provenance.digest_job` says of its jobs.
     """
     words = [str(plan), notes, *digests, "--"]
-    # Snakemake itself does not tell its jobs, which then would extend the configuration
-    option = "--replace-workflow-config " if replaces_config else ""
-    return f" -m {PROCESS} {shlex.join(words)} {option}"
-
-
-def replace_module(call: str, process: str) -> str:
-    """Return a call of Snakemake as one of a job's own process."""
-    return call.replace(MODULE, process, 1)
+    if workflow.config_settings.replace_workflow_config:  # of which Snakemake tells its jobs nothing
+        words.append("--replace-workflow-config")
+    return call.replace(MODULE, f" -m {PROCESS} {shlex.join(words)} ", 1)
 
 
 def hand_over_configuration(plan: Plan) -> None:

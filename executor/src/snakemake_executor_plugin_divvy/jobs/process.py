@@ -13,7 +13,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
-from snakemake_executor_plugin_divvy.jobs import plan
+from snakemake_executor_plugin_divvy.jobs.plan import Plan, call_process, hand_over_configuration, read_plan
 from snakemake_executor_plugin_divvy.jobscript import show_path
 from snakemake_executor_plugin_divvy.packs.notes import write_note
 from snakemake_executor_plugin_divvy.provenance import UNKNOWN, digest_job
@@ -26,7 +26,7 @@ class Executor(local.Executor):
     """Runs jobs here. Snakemake tells it of success only when the outputs are there and were looked after."""
 
     plan_file: Path
-    plan: plan.Plan
+    plan: Plan
     planned: frozenset[str]
     notes: Path | None
 
@@ -57,9 +57,7 @@ class Executor(local.Executor):
 
     def format_job_exec(self, job: JobExecutorInterface) -> str:
         """Return the call for a job that needs a process of its own, which reads the workflow once more."""
-        replaces = self.workflow.config_settings.replace_workflow_config
-        process = plan.call_process(self.plan_file, "-", self.planned, replaces)
-        return plan.replace_module(super().format_job_exec(job), process)
+        return call_process(super().format_job_exec(job), self.workflow, self.plan_file, "-", self.planned)
 
     def handle_job_success(self, job: JobExecutorInterface) -> None:
         """Note that a job has ended well."""
@@ -79,8 +77,8 @@ class Executor(local.Executor):
 if __name__ == "__main__":
     end = sys.argv.index("--")
     file, notes, *digests = sys.argv[1:end]
-    Executor.plan_file, Executor.plan, Executor.planned = Path(file), plan.read_plan(Path(file)), frozenset(digests)
+    Executor.plan_file, Executor.plan, Executor.planned = Path(file), read_plan(Path(file)), frozenset(digests)
     Executor.notes = None if notes == "-" else Path(notes).absolute()
-    plan.hand_over_configuration(Executor.plan)
+    hand_over_configuration(Executor.plan)
     ExecutorPluginRegistry().register_plugin(NAME, sys.modules[__name__])
     main([*sys.argv[end + 1 :], "--executor", NAME])
