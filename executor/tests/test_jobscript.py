@@ -215,6 +215,12 @@ def test_a_job_that_runs_again_forgets_its_first_status_and_keeps_its_log(tmp_pa
     assert files.log.read_text() == "run\nrun\n"
 
 
+def test_a_pack_runs_again_whatever_its_jobs_have_noted(tmp_path: Path) -> None:
+    files, _ = run_job(tmp_path, f"echo '[1, null]' >> {tmp_path}/state/*.start; echo run; exit 3")
+    assert start(files).returncode == 3
+    assert files.log.read_text() == "run\nrun\n"
+
+
 def test_the_same_script_under_another_id_does_nothing(tmp_path: Path) -> None:
     """As when a submission was made twice, or is an array."""
     files, _ = run_job(tmp_path, "echo run")

@@ -53,9 +53,13 @@ OPTIONAL["apptainer_slurm"] = OPTIONAL["slurm"]
 LOCAL = """\
 #!/bin/bash
 
+set -e  # a line that fails before the job's command fails the job
+exec > '/project/.snakemake/divvy/run/s1.scheduler.log' 2>&1
 
 
-bash '/project/it is/job.sh' > '/project/.snakemake/divvy/run/s1.scheduler.log' 2>&1
+(exit $?)  # also when the first part of `a && b` has failed
+
+bash '/project/it is/job.sh'
 """
 SLURM = """\
 #!/bin/bash
@@ -72,9 +76,11 @@ SLURM = """\
 ?#SBATCH --gres='gpu:a100:1'
 ?#SBATCH --constraint='(avx2&ssd)|big'
 
+set -e  # a line that fails before the job's command fails the job
 echo "node: $(hostname), start: $(date '+%F %T')"
 
 
+(exit $?)  # also when the first part of `a && b` has failed
 
 bash '/project/it is/job.sh'
 """
@@ -94,9 +100,11 @@ GRID_ENGINE = """\
 ?#$ -q longq
 ?#$ -P lab
 
+set -e  # a line that fails before the job's command fails the job
 echo "node: $(hostname), start: $(date '+%F %T')"
 
 
+(exit $?)  # also when the first part of `a && b` has failed
 
 bash '/project/it is/job.sh'
 """
@@ -114,9 +122,11 @@ LSF = """\
 ?#BSUB -P "lab"
 ?#BSUB -gpu "num=1:mode=shared"
 
+set -e  # a line that fails before the job's command fails the job
 echo "node: $(hostname), start: $(date '+%F %T')"
 
 
+(exit $?)  # also when the first part of `a && b` has failed
 
 bash '/project/it is/job.sh'
 """
@@ -134,10 +144,12 @@ PBS = """\
 ?#PBS -P lab
 ?#PBS -A grant-7
 
+set -e  # a line that fails before the job's command fails the job
 echo "node: $(hostname), start: $(date '+%F %T')"
-cd "$PBS_O_WORKDIR" || exit
+cd "$PBS_O_WORKDIR"
 
 
+(exit $?)  # also when the first part of `a && b` has failed
 
 bash '/project/it is/job.sh'
 """
@@ -155,10 +167,12 @@ TORQUE = """\
 ?#PBS -q longq
 ?#PBS -A grant-7
 
+set -e  # a line that fails before the job's command fails the job
 echo "node: $(hostname), start: $(date '+%F %T')"
-cd "$PBS_O_WORKDIR" || exit
+cd "$PBS_O_WORKDIR"
 
 
+(exit $?)  # also when the first part of `a && b` has failed
 
 bash '/project/it is/job.sh'
 """
@@ -201,7 +215,7 @@ def test_all_packages_and_templates_are_tested() -> None:
 def test_with_every_variable(name: str, tmp_path: Path) -> None:
     package = load_package(str(CONFIG), name)
     variables = needed(name) | sizes(name) | OPTIONAL[name]
-    assert package.render(variables, tmp_path / "x") == SCRIPTS[name].replace("?", "")
+    assert package.render(variables, tmp_path / "x") == re.sub(r"^\?", "", SCRIPTS[name], flags=re.MULTILINE)
     assert package.check(variables) == ([], [])
 
 
@@ -242,30 +256,54 @@ def test_directives_come_first_and_are_of_one_scheduler(name: str) -> None:
     assert all(DIRECTIVE.match(line) for line in directives)
 
 
-@each_package
-@pytest.mark.parametrize("status", [0, 3])
-def test_the_exit_status_is_the_jobs(name: str, status: int, tmp_path: Path) -> None:
-    """Directives are comments for bash, so it can run the scripts of all schedulers."""
+def run_script(name: str, folder: Path, pre_command: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the script of a package by bash, for which directives are comments; its job ends with `status`."""
     config = yaml.safe_load(CONFIG.read_text())
-    config["compute_packages"][name]["pre_command"] = "export MODULE='it is loaded'; true"
-    (tmp_path / "templates").symlink_to(CONFIG.parent / "templates")
-    (tmp_path / "divvy_config.yaml").write_text(yaml.safe_dump(config))
+    config["compute_packages"][name]["pre_command"] = pre_command
+    (folder / "templates").symlink_to(CONFIG.parent / "templates")
+    (folder / "divvy_config.yaml").write_text(yaml.safe_dump(config))
     commands(
-        tmp_path,
+        folder,
         apptainer='printf "%s\\n" "${@:1:4}" > container; shift 4; exec "$@"',
         job=f'echo "$MODULE, $*" > ran; exit {status}',
     )
-    log = tmp_path / "a log"
-    variables = needed(name) | {"CODE": f"'{tmp_path}/job' 'a b'", "LOGFILE": str(log)}
-    load_package(str(tmp_path / "divvy_config.yaml"), name).render(variables, tmp_path / "x")
-    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PBS_O_WORKDIR": str(tmp_path)}
-    done = subprocess.run(["bash", "x"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    variables = needed(name) | {"CODE": f"'{folder}/job' 'a b'", "LOGFILE": str(folder / "a log")}
+    load_package(str(folder / "divvy_config.yaml"), name).render(variables, folder / "x")
+    env = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "PBS_O_WORKDIR": str(folder)}
+    return subprocess.run(["bash", "x"], cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+@each_package
+@pytest.mark.parametrize("status", [0, 3])
+def test_the_exit_status_is_the_jobs(name: str, status: int, tmp_path: Path) -> None:
+    done = run_script(name, tmp_path, "export MODULE='it is loaded'; true", status)
     assert done.returncode == status, done.stderr
     assert (tmp_path / "ran").read_text() == "it is loaded, a b\n"
     assert (tmp_path / "container").exists() == (name == "apptainer_slurm")
     if name == "apptainer_slurm":
         assert (tmp_path / "container").read_text() == f"exec\n--bind\n{tmp_path}\n/images/coverage.sif\n"
-    assert log.exists() == (SCHEDULER_OF[name] == "here")
+    assert (tmp_path / "a log").exists() == (SCHEDULER_OF[name] == "here")
+
+
+@each_package
+@pytest.mark.parametrize(
+    ("pre_command", "status"),
+    [
+        ("module load tool/2.0", 127),
+        ("module load tool/2.0; export MODULE='of the system'", 127),
+        ("module load tool/2.0 && module load other", 127),
+        ("module() { return 3; }\nmodule load tool/2.0\nexport MODULE='of the system'", 3),
+        (". ./activate", 1),
+    ],
+)
+def test_a_line_that_fails_before_the_command_fails_the_job(
+    name: str, pre_command: str, status: int, tmp_path: Path
+) -> None:
+    done = run_script(name, tmp_path, pre_command)
+    assert done.returncode == status
+    assert not (tmp_path / "ran").exists()
+    said = (tmp_path / "a log").read_text() if SCHEDULER_OF[name] == "here" else done.stderr
+    assert status == 3 or "module: command not found" in said or "./activate: No such file" in said
 
 
 @each_package

@@ -15,6 +15,7 @@ from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_divvy import provenance
 from snakemake_executor_plugin_divvy.compute_packages import ComputePackage
+from snakemake_executor_plugin_divvy.failed_lines import add_trap
 from snakemake_executor_plugin_divvy.jobs.plan import CONFIG, PLAN, Plan, call_process, make_plan, write_plan
 from snakemake_executor_plugin_divvy.jobs.sources import checksum_code, get_remembered_sources
 from snakemake_executor_plugin_divvy.jobscript import (
@@ -85,7 +86,9 @@ class JobCalls(RemoteExecutor):
         python = self.get_python_executable()
         text = build_job_script(title, command, self.workdir, files, variable, markers, python)
         write_privately(files.job_script, text)
-        self.package.render(build_variables(jobs, files, self.scheduler), files.submission_script)
+        variables = build_variables(jobs, files, self.scheduler)
+        text = self.package.render(variables, files.submission_script)
+        files.submission_script.write_text(add_trap(text, files.submission_script, files.job_script))
 
     @cached_property
     def common_call(self) -> str:

@@ -14,7 +14,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
-from snakemake_executor_plugin_divvy import checks, compute_packages, provenance, summary
+from snakemake_executor_plugin_divvy import checks, compute_packages, provenance
 from snakemake_executor_plugin_divvy.calls import JobCalls
 from snakemake_executor_plugin_divvy.earlier_runs import EarlierRuns
 from snakemake_executor_plugin_divvy.jobs.sources import remember_sources
@@ -26,6 +26,7 @@ from snakemake_executor_plugin_divvy.provenance import Ticket
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, choose_scheduler
 from snakemake_executor_plugin_divvy.schedulers.here import count_cores
 from snakemake_executor_plugin_divvy.submissions import Failure, Queue, Submission, Timing
+from snakemake_executor_plugin_divvy.summary import Summary
 from snakemake_executor_plugin_divvy.yaml_files import find_profiles, find_repeated_keys
 
 WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
@@ -47,7 +48,7 @@ class Executor(JobCalls):
         self.serial = 0
         self.batch: list[Member] = []
         self.batch_began = 0.0
-        self.ended: list[summary.Ended] = []
+        self.summary = Summary(logger)
         self.gone: list[SubmittedJobInfo] = []  # reported, but still in the list of the base class
         super().__init__(workflow, logger)
 
@@ -276,7 +277,7 @@ class Executor(JobCalls):
         if submission:
             self.earlier_runs.record_others(submission.files)
         self.gone.append(member.info)
-        self.ended.append(summary.describe_end(member, word, submission))
+        self.summary.note(member, word, submission)
 
     # --- the end
 
@@ -295,14 +296,12 @@ class Executor(JobCalls):
             self.wait = False  # before waking: a poll that woke too early would sleep again, with nobody to wake it
         self.wake()
         super().shutdown()
-        if self.ended:
+        if self.summary.ended:
             self.warn_of_edits()
-            ids = sorted({end.id for end in self.ended if end.id})
-            usage = summary.read_slurm_usage(ids) if self.scheduler.name == "slurm" else {}
-            self.logger.info("\n    ".join(["divvy: the jobs of this run", *summary.build_table(self.ended, usage)]))
+            self.summary.tell(self.scheduler)
         if self.queue is not None and self.journal is not None:
             self.queue.forget_recorded()
-            unneeded = self.journal.close(keep=any(end.word for end in self.ended))
+            unneeded = self.journal.close(keep=self.summary.has_failures)
             if unneeded:
                 ids = [entry.id or "(id unknown)" for entry in unneeded]
                 self.logger.warning(

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from snakemake_executor_plugin_divvy.failed_lines import BEFORE, VARIABLE
+
 JOB_SCRIPT = """\
 #!/bin/bash
 # {title}
@@ -65,16 +67,19 @@ main() {{  # bash reads all of it before it runs, so that this file may be remov
     unset SNAKEMAKE_PROFILE  # the job's own Snakemake runs it here and now
     local id={job_id} own={start}."$HOSTNAME.$$" status
     id="${{id:--}}"
+    local failed="${{{variable}:+{before}${variable}}}" newline=$'\n' holder=""
+    unset {variable}
     # whoever makes the start file first decides: this job, or an executor that took it back before it started
-    write "$own" "$(date +%s) $id $HOSTNAME $$"
-    if ! ln "$own" {start} 2> /dev/null && [ -e {start} ] && [ "$(cut -d ' ' -f 2 {start})" != "$id" ]; then
+    write "$own" "$(date +%s) $id $HOSTNAME $$${{failed:+$newline$failed}}"
+    if ! ln "$own" {start} 2> /dev/null && [ -e {start} ] && {{ read -r _ holder _ < {start}; [ "$holder" != "$id" ]; }}
+    then
         rm -f "$own"
         exit 1  # taken back, or submitted twice; the same id means that the scheduler starts it again
     fi
     mv -f "$own" {start} 2> /dev/null
     rm -f "$own" {status}
     mkdir -p {logs}
-    : >> {log}
+    echo -n "${{failed:+divvy: $failed$newline}}" >> {log}
     {{  # bash itself prints a command that was killed, with the variables that are set for it: not here
         trap - INT QUIT  # which bash ignores in the background
         trap : TERM  # it ends after what it runs
@@ -157,7 +162,7 @@ class JobFiles:
     def start(self) -> Path:
         """When the job started (seconds since 1970), its id, host and process; or that it was taken back before.
 
-        Further lines are the notes of a pack.
+        A second line tells what has failed before the job's command. Further lines are the notes of a pack.
         """
         return self.state / f"{self.name}.start"
 
@@ -243,6 +248,8 @@ def build_job_script(
     return JOB_SCRIPT.format(
         python=python,
         adopt=shlex.quote(ADOPT),
+        variable=VARIABLE,
+        before=BEFORE,
         patience=PATIENCE,
         seconds_left=LEFT_SECONDS,
         title=" ".join(title.split()),

@@ -1,13 +1,15 @@
-"""The table at the end of a run: what became of the jobs, and how long they waited and ran."""
+"""What is told at the end of a run: what became of the jobs, and how long they waited and ran."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from snakemake_executor_plugin_divvy.names import name_rule
 from snakemake_executor_plugin_divvy.packs import Member
+from snakemake_executor_plugin_divvy.schedulers import Scheduler
 from snakemake_executor_plugin_divvy.schedulers.record import CHUNK, SchedulerError, run
 from snakemake_executor_plugin_divvy.submissions import Submission
 
@@ -34,6 +36,40 @@ class Usage:
 
     memory: float
     cpu: float
+
+
+class Summary:
+    """The ends of a run's jobs."""
+
+    def __init__(self, logger: Any) -> None:
+        self.logger = logger
+        self.ended: list[Ended] = []
+        self._failed_lines: dict[str, set[str]] = {}  # of submission scripts, and the submissions that ran all the same
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether any attempt of a job has failed."""
+        return any(end.word for end in self.ended)
+
+    def note(self, member: Member, word: str, submission: Submission | None) -> None:
+        """Note the end of a job's attempt; `word` is why it failed, "" if it did not."""
+        self.ended.append(describe_end(member, word, submission))
+        if submission is None or not (lines := submission.failed_lines):
+            return
+        if lines not in self._failed_lines:
+            self.logger.warning(
+                f"divvy: {submission.name} ran although a line before its command had failed: {lines}; with `set -e` "
+                "before such lines in the template, such a job fails"
+            )
+        self._failed_lines.setdefault(lines, set()).add(submission.name)
+
+    def tell(self, scheduler: Scheduler) -> None:
+        """Print the table, and which jobs ran after lines that had failed."""
+        ids = sorted({end.id for end in self.ended if end.id})
+        usage = read_slurm_usage(ids) if scheduler.name == "slurm" else {}
+        self.logger.info("\n    ".join(["divvy: the jobs of this run", *build_table(self.ended, usage)]))
+        if len(names := sorted(set().union(*self._failed_lines.values()))) > 1:
+            self.logger.warning(f"divvy: {len(names)} jobs ran although such a line had failed: {', '.join(names)}")
 
 
 def describe_end(member: Member, word: str, submission: Submission | None) -> Ended:

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
+from snakemake_executor_plugin_divvy.failed_lines import read_failed_lines
 from snakemake_executor_plugin_divvy.jobscript import JobFiles
 from snakemake_executor_plugin_divvy.packs import Member
 from snakemake_executor_plugin_divvy.schedulers import Scheduler, State
@@ -117,6 +118,11 @@ class Submission:
     def final_times(self) -> tuple[float | None, float | None]:
         """When it started and ended, in seconds since 1970; to be asked for when it has ended, by each of its jobs."""
         return self.files.times()
+
+    @cached_property
+    def failed_lines(self) -> str:
+        """Which lines of its script have failed before its jobs began; to be asked for when it has ended."""
+        return read_failed_lines(self.files.start)
 
     def doubt(self, now: float) -> None:
         """Note that something says that it has ended; the first time counts."""
