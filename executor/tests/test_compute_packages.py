@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from snakemake_executor_plugin_divvy import ExecutorSettings
 from snakemake_executor_plugin_divvy.compute_packages import ComputeError, ComputePackage, find_config, load_package
 
 VARIABLES = {
@@ -277,3 +278,20 @@ def test_where_the_configuration_comes_from(tmp_path: Path, monkeypatch: pytest.
         find_config(None)
     with pytest.raises(ComputeError, match=r"--divvy-config=nor\.yaml: no such file"):
         find_config("nor.yaml")
+
+
+def test_relative_paths_of_the_configuration_start_where_they_were_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = site(tmp_path, "{CODE}")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("DIVCFG", "divvy_config.yaml")
+    monkeypatch.setenv("NAME", "divvy_config")
+    monkeypatch.chdir(tmp_path)
+    settings = ExecutorSettings()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for given in (None, "divvy_config.yaml", "$NAME.yaml", "elsewhere/../divvy_config.yaml"):
+        assert find_config(given, settings.folder).samefile(path)
+        assert load_package(given, "p", settings.folder).text == "{CODE}"
+    with pytest.raises(ComputeError, match=rf"DIVCFG=divvy_config\.yaml: no such file \({tmp_path}/elsewhere/divvy"):
+        find_config(None)

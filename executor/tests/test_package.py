@@ -36,7 +36,7 @@ def imports(module: Path) -> set[str]:
 def test_no_module_imports_the_workflow_or_what_it_needs(module: Path) -> None:
     third_party = imports(module) - set(sys.stdlib_module_names) - {"snakemake_executor_plugin_divvy"}
     assert not third_party & FOREIGN
-    interfaces = {"snakemake_interface_common", "snakemake_interface_executor_plugins"}
+    interfaces = {f"snakemake_interface_{name}" for name in ("common", "executor_plugins", "logger_plugins")}
     assert third_party <= {"humanfriendly", "looper", "psutil", "snakemake", "yaml", *interfaces}
 
 

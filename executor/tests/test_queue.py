@@ -621,6 +621,44 @@ def test_a_cancellation_that_failed_is_not_forgotten(queue: Queue, answer: Answe
     assert "ended" not in (queue.journal.state / "journal.jsonl").read_text()
 
 
+@pytest.mark.parametrize(("fails", "left"), [("", []), ("scancel: error: away", ["1", "2"])])
+def test_what_was_taken_back_is_left_unless_the_scheduler_has_canceled_it(
+    queue: Queue, fails: str, left: list[str]
+) -> None:
+    """It would do nothing, but stays in the queue."""
+    queue.says = dict.fromkeys("12", PENDING)
+    queue.add("a", "b")
+    queue.look(3)
+    queue.cancel_fails = fails
+    hurry = threading.Event()
+    threading.Timer(1, hurry.set).start()
+    began = time.monotonic()
+    assert sorted(submission.id for submission in queue.queue.cancel(hurry)) == left
+    assert time.monotonic() - began < 5
+    assert all(
+        files.is_taken_back for files in (JobFiles(queue.owner.folder, queue.journal.state, n) for n in ("s1", "s2"))
+    )
+
+
+def test_who_is_in_a_hurry_leaves_what_is_being_canceled_and_submitted(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging, hurry = threading.Event(), threading.Event()
+    queue.says = {"1": RUNNING}
+    queue.add("a")
+    queue.look(2)
+    queue.starts(1)
+    monkeypatch.setattr(type(queue.scheduler), "submit", lambda *_: str(hanging.wait(30)))
+    monkeypatch.setattr(type(queue.scheduler), "cancel_jobs", lambda *_: hanging.wait(30))
+    queue.add("b")
+    queue.queue.look()
+    hurry.set()
+    assert [submission.id for submission in queue.queue.cancel(hurry)] == ["1", ""]
+    queue.journal.close(keep=False)
+    assert "ended" not in (queue.journal.state / "journal.jsonl").read_text()
+    hanging.set()
+
+
 def test_what_has_ended_is_not_canceled_and_stays_known_until_it_is_recorded(queue: Queue) -> None:
     queue.says = {"1": RUNNING, "2": RUNNING}
     queue.add("a", "b")

@@ -4,6 +4,7 @@ Every Snakemake process imports this module, including that of each job, so it i
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Optional
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
@@ -55,6 +56,10 @@ class ExecutorSettings(ExecutorSettingsBase):
             "none of this run; then the waiting jobs fail. As long as it has some, it is waited for."
         },
     )
+
+    def __post_init__(self) -> None:
+        """Note where relative paths of the user start: Snakemake goes to the folder of --directory or workdir later."""
+        self.folder = Path.cwd()
 
 
 common_settings = CommonSettings(

@@ -22,10 +22,9 @@ from snakemake_executor_plugin_divvy.jobscript import (
     JobFiles,
     build_job_script,
     quote_arguments,
-    show_path,
     write_privately,
 )
-from snakemake_executor_plugin_divvy.names import name_rule
+from snakemake_executor_plugin_divvy.names import name_rule, show_path
 from snakemake_executor_plugin_divvy.packs import Member, Pack
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
 from snakemake_executor_plugin_divvy.variables import build_variables

@@ -86,9 +86,12 @@ class ComputePackage:
         return [line for line in lines if not (DIRECTIVE.match(line) and _list_missing(line, values))]
 
 
-def load_package(config: str | None, name: str) -> ComputePackage:
-    """Load a compute package from a divvy configuration; ComputeError says what is wrong, and the choices."""
-    path = find_config(config)
+def load_package(config: str | None, name: str, folder: Path = Path()) -> ComputePackage:
+    """Load a compute package from a divvy configuration; ComputeError says what is wrong, and the choices.
+
+    A relative path of the configuration starts in `folder`, by default the current one.
+    """
+    path = find_config(config, folder)
     if repeated := find_repeated_keys(path):
         raise ComputeError(repeated)
     from looper.divvy import ComputingConfiguration  # takes seconds, and only the controller needs it
@@ -123,16 +126,22 @@ def load_package(config: str | None, name: str) -> ComputePackage:
     return ComputePackage(name, path, template, str(settings["submission_command"]).strip(), text, defaults)
 
 
-def find_config(given: str | None) -> Path:
-    """Return the divvy configuration: the given one, that of $DIVCFG, or the one that comes with looper."""
+def find_config(given: str | None, folder: Path = Path()) -> Path:
+    """Return the divvy configuration: the given one, that of $DIVCFG, or the one that comes with looper.
+
+    Relative paths start in `folder`, by default the current one.
+    """
     source, value = ("--divvy-config", given) if given else ("DIVCFG", os.environ.get("DIVCFG"))
     if not value:
         from looper.const import DEFAULT_CONFIG_FILEPATH
 
         return Path(DEFAULT_CONFIG_FILEPATH)
-    path = Path(os.path.expandvars(value)).expanduser().absolute()
+    path = (folder / Path(os.path.expandvars(value)).expanduser()).absolute()
     if not path.is_file():
-        raise ComputeError(f"{source}={value}: no such file; expected a divvy configuration (`divvy init` makes one)")
+        meant = "" if str(path) == value else f" ({path})"
+        raise ComputeError(
+            f"{source}={value}: no such file{meant}; expected a divvy configuration (`divvy init` makes one)"
+        )
     return path
 
 

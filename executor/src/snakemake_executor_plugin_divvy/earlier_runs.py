@@ -6,8 +6,9 @@ from typing import Any
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from snakemake_executor_plugin_divvy.jobscript import JobFiles, show_path
+from snakemake_executor_plugin_divvy.jobscript import JobFiles
 from snakemake_executor_plugin_divvy.journal import Entry, Journal
+from snakemake_executor_plugin_divvy.names import show_path
 from snakemake_executor_plugin_divvy.packs import Member
 from snakemake_executor_plugin_divvy.packs.notes import find_outcome, read_notes
 from snakemake_executor_plugin_divvy.provenance import Ticket, does_the_same
@@ -81,7 +82,7 @@ class EarlierRuns:
     def _does_what_is_needed(self, entry: Entry, member: Member) -> bool:
         outputs = set(member.ticket.outputs)
         left = next(ticket for ticket in entry.tickets if outputs.intersection(ticket.outputs))
-        if entry.scheduler != self.scheduler.name or not self._is_same(left, member):
+        if entry.scheduler != self.scheduler.name or entry.files.is_taken_back or not self._is_same(left, member):
             return False
         status = entry.files.exit_status()
         if status is None:

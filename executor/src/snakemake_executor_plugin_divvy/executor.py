@@ -18,15 +18,15 @@ from snakemake_executor_plugin_divvy import checks, compute_packages, provenance
 from snakemake_executor_plugin_divvy.calls import JobCalls
 from snakemake_executor_plugin_divvy.earlier_runs import EarlierRuns
 from snakemake_executor_plugin_divvy.jobs.sources import remember_sources
-from snakemake_executor_plugin_divvy.jobscript import JobFiles, read_tail, show_path
+from snakemake_executor_plugin_divvy.jobscript import JobFiles
 from snakemake_executor_plugin_divvy.journal import Journal
 from snakemake_executor_plugin_divvy.names import make_safe_name, name_jobs, name_rule
 from snakemake_executor_plugin_divvy.packs import Member, get_pack
 from snakemake_executor_plugin_divvy.provenance import Ticket
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, SchedulerError, choose_scheduler
 from snakemake_executor_plugin_divvy.schedulers.here import count_cores
-from snakemake_executor_plugin_divvy.submissions import Failure, Queue, Submission, Timing
-from snakemake_executor_plugin_divvy.summary import Summary
+from snakemake_executor_plugin_divvy.submissions import Failure, Queue, Submission, Timing, note_interrupts
+from snakemake_executor_plugin_divvy.summary import Summary, describe_failure, print_group_error
 from snakemake_executor_plugin_divvy.yaml_files import find_profiles, find_repeated_keys
 
 WAKE_SECONDS = 0.1  # seconds until a sleeping poll notices that it is needed
@@ -59,7 +59,7 @@ class Executor(JobCalls):
             repeated = filter(None, map(find_repeated_keys, find_profiles()))
             if complaints := [*repeated, *checks.find_useless_options(self.workflow)]:
                 raise ValueError("; ".join(complaints))
-            self.package = compute_packages.load_package(settings.config, settings.compute_package)
+            self.package = compute_packages.load_package(settings.config, settings.compute_package, settings.folder)
             self.scheduler = choose_scheduler(settings.scheduler, self.package.submission_command)
             if line := checks.find_array(self.package, self.scheduler):
                 raise ValueError(f"{self.package.template}: {line.strip()!r} makes an array of each job; remove it")
@@ -251,20 +251,14 @@ class Executor(JobCalls):
     def report_failure(self, member: Member, failure: Failure, submission: Submission | None = None) -> None:
         """Report a failed job: the reason, and the last lines of its logs."""
         self._note_end(member, failure.word, submission)
-        job, reason = member.job, failure.reason
-        logs = [Path(path) for path in ([] if job.is_group() else job.log)]
-        shown = []
-        if submission:
-            files = submission.files
-            logs += [files.log, files.scheduler_log]
-            paths = show_path(files.log), show_path(files.submission_script)
-            shown = [f"log: {paths[0]}", f"submission script: {paths[1]}"]
-            if len(submission.members) > 1:
-                reason += f"; it ran in a pack of {len(submission.members)} jobs"
-        for path in logs:
-            if lines := read_tail(path):
-                shown += [f"last lines of {show_path(path)}:", *(f"    {line}" for line in lines)]
-        self.report_job_error(member.info, msg="\n    ".join([reason, *shown, ""]))
+        self.report_job_error(member.info, msg=describe_failure(member, failure, submission))
+
+    def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **kwargs: Any) -> None:
+        """Print why a job has failed; of a group Snakemake itself would not."""
+        if job_info.job.is_group():
+            print_group_error(self.logger, job_info, msg or "")
+        else:
+            super().print_job_error(job_info, msg, **kwargs)
 
     def handle_job_error(self, job: JobExecutorInterface) -> None:
         """Mark what --keep-incomplete keeps of a failed job, which Snakemake itself would take as made."""
@@ -283,11 +277,18 @@ class Executor(JobCalls):
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Cancel all jobs that were submitted, including those that the polling thread holds at the moment."""
-        left = self.queue.cancel() if self.queue is not None else []
+        if self.queue is None:
+            return
+        if self.queue:
+            self.logger.info("divvy: waiting until canceled jobs have gone; another Ctrl-C ends that")
+        hurry = threading.Event()
+        with note_interrupts(hurry):
+            left = self.queue.cancel(hurry)
         if left:
+            names = ", ".join(submission.name for submission in left)
             self.logger.error(
-                f"divvy: {len(left)} jobs were not seen to end and may still run: "
-                f"{', '.join(submission.name for submission in left)}; the next run takes care of them"
+                f"divvy: {len(left)} jobs were not seen to end and may still wait or run: {names}; the next run "
+                "takes care of them"
             )
 
     def shutdown(self) -> None:

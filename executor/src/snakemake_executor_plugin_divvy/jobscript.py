@@ -203,19 +203,25 @@ class JobFiles:
         """Whether the job has started."""
         return len(_read_words(self.start)) > 2
 
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether the job will not do anything any more, as it was taken back before it started."""
+        return self.start.exists() and not self.has_started()
+
     def remove(self, but_status: bool = False) -> None:
         """Remove what the executor worked with, but for a note that the job was taken back, which it may still need."""
         kept = [] if self.has_started() else [self.start]
         kept += [self.status] if but_status else []
-        for path in (self.job_script, self.inputs, self.scheduler_log, self.start, self.status):
+        self.remove_inputs()
+        for path in (self.job_script, self.scheduler_log, self.start, self.status):
             with suppress(OSError):
                 if path not in kept:
                     path.unlink(missing_ok=True)
 
-
-def show_path(path: Path) -> str:
-    """Return a path as messages show it: relative to the current folder if it is inside."""
-    return os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)
+    def remove_inputs(self) -> None:
+        """Remove the list of what the job waits for, which may be long."""
+        with suppress(OSError):
+            self.inputs.unlink(missing_ok=True)
 
 
 def write_privately(path: Path, text: str) -> None:

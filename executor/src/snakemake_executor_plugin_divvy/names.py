@@ -13,6 +13,7 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
 
+START = Path.cwd()  # where the user is; Snakemake goes to the folder of --directory or workdir later
 LONGEST_NAME = 80  # of the wildcards of a pack; beyond it, the first and a number stand for all
 UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 # what Snakemake puts before the rules of a group that nobody has named (pipes, services): another one in each run
@@ -48,6 +49,12 @@ def name_submission(jobs: Sequence[JobExecutorInterface], scheduler: Scheduler) 
     if scheduler.letter_first and not name[0].isalpha():
         name = f"job_{name}"
     return name[: scheduler.longest_name]
+
+
+def show_path(path: Path) -> str:
+    """Return a path as messages show it: relative to where the program was started if it is inside."""
+    path = path.absolute()
+    return str(path.relative_to(START) if path.is_relative_to(START) else path)
 
 
 def write_path(path: Path, scheduler: Scheduler) -> str:

@@ -1,17 +1,24 @@
-"""What is told at the end of a run: what became of the jobs, and how long they waited and ran."""
+"""What is told about jobs: why one has failed, and, at the end of a run, what became of all."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
-from snakemake_executor_plugin_divvy.names import name_rule
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from snakemake_executor_plugin_divvy.jobscript import read_tail
+from snakemake_executor_plugin_divvy.names import name_rule, show_path
 from snakemake_executor_plugin_divvy.packs import Member
 from snakemake_executor_plugin_divvy.schedulers import Scheduler
 from snakemake_executor_plugin_divvy.schedulers.record import CHUNK, SchedulerError, run
-from snakemake_executor_plugin_divvy.submissions import Submission
+from snakemake_executor_plugin_divvy.submissions import Failure, Submission
 
 BYTES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -36,6 +43,41 @@ class Usage:
 
     memory: float
     cpu: float
+
+
+def describe_failure(member: Member, failure: Failure, submission: Submission | None) -> str:
+    """Return why a job has failed, where that can be looked into, and the last lines of its logs."""
+    reason, shown = failure.reason, []
+    logs = find_own_logs(member.job)
+    if submission:
+        files = submission.files
+        logs += [files.log, files.scheduler_log]
+        shown = [f"log: {show_path(files.log)}", f"submission script: {show_path(files.submission_script)}"]
+        if len(submission.members) > 1:
+            reason += f"; it ran in a pack of {len(submission.members)} jobs"
+    for path in logs:
+        if lines := read_tail(path):
+            shown += [f"last lines of {show_path(path)}:", *(f"    {line}" for line in lines)]
+    return "\n    ".join([reason, *shown, ""])
+
+
+def find_own_logs(job: JobExecutorInterface) -> list[Path]:
+    """Return the logs of a job's rule; of a group, the one that was written last, whose job ran when it failed."""
+    if not job.is_group():
+        return [Path(path) for path in job.log]
+    written: dict[Path, float] = {}
+    for path in (Path(path) for each in job for path in each.log):
+        with suppress(OSError):
+            written[path] = path.stat().st_mtime
+    return [max(written, key=written.__getitem__)] if written else []
+
+
+def print_group_error(logger: Any, info: SubmittedJobInfo, message: str) -> None:
+    """Print why a group has failed, as Snakemake does without a reason, and which jobs were in it."""
+    jobs = [job.get_log_error_info(indent=True) for job in info.job.jobs]
+    extra = {"event": LogEvent.GROUP_ERROR, "groupid": info.job.groupid, "aux_logs": [], "job_error_info": jobs}
+    text = f"Error in group {info.job.groupid}: {message.rstrip()}"
+    logger.error(text, extra=extra | {"external_jobid": info.external_jobid})
 
 
 class Summary:

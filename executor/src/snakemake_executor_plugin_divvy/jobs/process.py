@@ -14,7 +14,7 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from snakemake_executor_plugin_divvy.jobs.plan import Plan, call_process, hand_over_configuration, read_plan
-from snakemake_executor_plugin_divvy.jobscript import show_path
+from snakemake_executor_plugin_divvy.names import show_path
 from snakemake_executor_plugin_divvy.packs.notes import write_note
 from snakemake_executor_plugin_divvy.provenance import UNKNOWN, digest_job
 

@@ -4,8 +4,6 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Any
 
 from snakemake_executor_plugin_divvy.journal import Entry, Journal
@@ -13,7 +11,14 @@ from snakemake_executor_plugin_divvy.packs import Member
 from snakemake_executor_plugin_divvy.packs.notes import find_outcomes
 from snakemake_executor_plugin_divvy.schedulers import SCHEDULERS, Scheduler, SchedulerError, States
 from snakemake_executor_plugin_divvy.submissions.errands import Errands
-from snakemake_executor_plugin_divvy.submissions.submission import Failure, Owner, Phase, Submission
+from snakemake_executor_plugin_divvy.submissions.submission import (
+    Failure,
+    Owner,
+    Phase,
+    Submission,
+    group_by_scheduler,
+    shorten_ids,
+)
 from snakemake_executor_plugin_divvy.submissions.submitter import Submitter
 from snakemake_executor_plugin_divvy.submissions.timing import CANCEL_AGAIN, CANCELING, UNANSWERED, Timing
 from snakemake_executor_plugin_divvy.submissions.watch import Watch, can_be_asked
@@ -109,7 +114,7 @@ class Queue:
         if submission.exit == 0:
             self._finish(submission, None)
         elif submission.phase is Phase.LEAVING:
-            if self.watch.has_gone(submission) or _is_harmless(submission):
+            if self.watch.has_gone(submission) or submission.does_nothing:
                 self._finish(submission, submission.failure)
         elif failure := self.watch.find_failure(submission):
             self._end(submission, failure)
@@ -203,9 +208,11 @@ class Queue:
                 self.reported.append(submission)
 
     def _forget(self, submission: Submission, keep: bool) -> None:
-        """Close a submission in the journal; `keep` its files for people to look into."""
+        """Close a submission in the journal; `keep` what people may want to look into."""
         self.journal.note_ended(submission.files, [member.ticket for member in submission.members])
-        if not keep and submission.files.name not in self.journal.left:
+        if keep:
+            submission.files.remove_inputs()
+        elif submission.files.name not in self.journal.left:
             submission.files.remove()
 
     # --- what is asked and told meanwhile
@@ -214,7 +221,7 @@ class Queue:
         asked = [submission for submission in self.active.values() if can_be_asked(submission)]
         if asked and not self.asking and self.watch.must_ask(asked):
             self.watch.note_asked()
-            for scheduler, group in _group_by_scheduler(asked):
+            for scheduler, group in group_by_scheduler(asked):
                 self._ask(scheduler, [(submission, submission.id) for submission in group])
 
     def _ask(self, scheduler: Scheduler, asked: list[tuple[Submission, str]]) -> None:
@@ -233,21 +240,22 @@ class Queue:
     def _cancel_leaving(self) -> None:
         now = time.monotonic()
         leaving = [each for each in self.active.values() if each.phase is Phase.LEAVING and each.id]
-        for scheduler, group in _group_by_scheduler(each for each in leaving if each.cancel_at <= now):
+        for scheduler, group in group_by_scheduler(each for each in leaving if each.cancel_at <= now):
             self._cancel(scheduler, group)
 
     def _cancel(self, scheduler: Scheduler, submissions: list[Submission]) -> None:
         ids = [submission.id for submission in submissions]
         if new := [submission.id for submission in submissions if math.isinf(submission.canceled_at)]:
-            self.logger.info(f"divvy: canceling {len(new)} job{'s' * (len(new) > 1)}: {_shorten(new)}")
+            self.logger.info(f"divvy: canceling {len(new)} job{'s' * (len(new) > 1)}: {shorten_ids(new)}")
         for submission in submissions:
             submission.cancel_at = math.inf
 
         def note(error: SchedulerError | None) -> None:
             now = time.monotonic()
             if error:
-                self.logger.warning(f"divvy: {scheduler.name} did not cancel all of {_shorten(ids)}: {error}")
+                self.logger.warning(f"divvy: {scheduler.name} did not cancel all of {shorten_ids(ids)}: {error}")
             for submission in submissions:
+                submission.is_canceled = submission.is_canceled or error is None
                 submission.cancel_at = now + CANCEL_AGAIN
                 submission.canceled_at = min(submission.canceled_at, now)
 
@@ -255,8 +263,12 @@ class Queue:
 
     # --- how everything is stopped
 
-    def cancel(self) -> list[Submission]:
-        """Cancel everything, and wait until it has gone; return what may still run, which the journal keeps."""
+    def cancel(self, hurry: threading.Event | None = None) -> list[Submission]:
+        """Cancel everything, and wait until it has gone, or somebody is in a hurry.
+
+        Return what may still be there, which the journal keeps for the next run.
+        """
+        hurry = hurry or threading.Event()
         self.stopped = True  # a look that is under way is the last
         with self.lock:
             began = time.monotonic()
@@ -267,8 +279,9 @@ class Queue:
                     self._stop(submission)
                 self._cancel_leaving()
                 self._ask_schedulers()
-                time.sleep(0.1)
-            left = [submission for submission in self.active.values() if not submission.harmless]
+                if hurry.wait(0.1):
+                    break
+            left = [submission for submission in self.active.values() if not submission.is_settled]
             for submission in set(self.active.values()) - set(left):
                 self._forget(submission, keep=False)
             self.active.clear()
@@ -292,19 +305,3 @@ class Queue:
 
     def _is_gone(self, each: Submission) -> bool:
         return self.watch.has_gone(each) or (each.harmless and (each.misses > 0 or not can_be_asked(each)))
-
-
-def _is_harmless(submission: Submission) -> bool:
-    """Whether a submission does nothing even if its scheduler starts it, and that has been told to cancel it."""
-    return submission.harmless and (submission.cancel_at > 0 or not submission.id)
-
-
-def _group_by_scheduler(submissions: Iterable[Submission]) -> Iterator[tuple[Scheduler, list[Submission]]]:
-    by_name = sorted(submissions, key=lambda submission: submission.scheduler.name)
-    for _, group in groupby(by_name, key=lambda submission: submission.scheduler.name):
-        same = list(group)
-        yield same[0].scheduler, same
-
-
-def _shorten(ids: list[str]) -> str:
-    return " ".join(ids if len(ids) <= 20 else [*ids[:20], "…"])

@@ -2,9 +2,11 @@
 
 import math
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
+from itertools import groupby
 from typing import NamedTuple, Protocol
 
 from snakemake_executor_plugin_divvy.failed_lines import read_failed_lines
@@ -76,8 +78,9 @@ class Submission:
         How many times in a row the scheduler did not know it; since when something says that it has ended.
     failure, harmless
         Why it has to go, and whether it will do nothing even if the scheduler starts it.
-    cancel_at, canceled_at
-        When it is to be canceled (again), and when it first was; infinite until then.
+    cancel_at, canceled_at, is_canceled
+        When it is to be canceled (again), and when it first was, both infinite until then; whether the scheduler took
+        that without complaint.
     """
 
     members: list[Member]
@@ -97,6 +100,7 @@ class Submission:
     harmless: bool = False
     cancel_at: float = 0.0
     canceled_at: float = math.inf
+    is_canceled: bool = False
 
     def move(self, phase: Phase) -> None:
         """Go to the next phase; TransitionError if it does not follow the present one."""
@@ -113,6 +117,16 @@ class Submission:
     def name(self) -> str:
         """What messages call it."""
         return f"{self.scheduler.name} job {self.id or '(id unknown)'}"
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether it does nothing even if its scheduler starts it, which has been told to cancel it."""
+        return self.harmless and (self.cancel_at > 0 or not self.id)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody has to care for it any more, as its scheduler has canceled what does nothing anyway."""
+        return self.harmless and (self.is_canceled or not self.id)
 
     @cached_property
     def final_times(self) -> tuple[float | None, float | None]:
@@ -142,6 +156,19 @@ class Submission:
     def forget(self) -> None:
         """Forget what the scheduler said: it was about another job, or is too old."""
         self.misses, self.verdict, self.doubted_at = 0, None, None
+
+
+def group_by_scheduler(submissions: Iterable[Submission]) -> Iterator[tuple[Scheduler, list[Submission]]]:
+    """Sort submissions by their schedulers."""
+    by_name = sorted(submissions, key=lambda submission: submission.scheduler.name)
+    for _, group in groupby(by_name, key=lambda submission: submission.scheduler.name):
+        same = list(group)
+        yield same[0].scheduler, same
+
+
+def shorten_ids(ids: Sequence[str]) -> str:
+    """Return ids as messages show them: twenty at most."""
+    return " ".join(ids if len(ids) <= 20 else [*ids[:20], "…"])
 
 
 class Owner(Protocol):

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from snakemake_executor_plugin_divvy.jobscript import show_path
 from snakemake_executor_plugin_divvy.journal import Journal
+from snakemake_executor_plugin_divvy.names import show_path
 from snakemake_executor_plugin_divvy.packs import Member, make_packs
 from snakemake_executor_plugin_divvy.schedulers import Refusal, Scheduler, SchedulerError
 from snakemake_executor_plugin_divvy.submissions.errands import Errands
