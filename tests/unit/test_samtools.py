@@ -4,9 +4,11 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pysam
 import pytest
 
@@ -46,9 +48,12 @@ def write_genome(path: Path, *contigs: str) -> Path:
 
 def find_children() -> list[int]:
     """Return the ids of the processes that make BAM for this one and are still there."""
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    return [child for child in children if VIEW.encode() in Path(f"/proc/{child}/cmdline").read_bytes()]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if any(VIEW in word for word in child.cmdline()):
+                found.append(child.pid)
+    return found
 
 
 @pytest.fixture
