@@ -92,6 +92,15 @@ def write_profile(folder: Path) -> None:
     (folder / "divvy" / "config.yaml").write_text(PROFILE)
 
 
+def write_site(folder: Path, template: str = "{CODE}\n", command: str = "bash", **settings: str) -> list[str]:
+    """Write a divvy configuration with one package, whose settings are YAML; return the options that choose it."""
+    (folder / "template.sub").write_text(template)
+    package = {"submission_template": "template.sub", "submission_command": command} | settings
+    lines = "".join(f"    {name}: {value}\n" for name, value in package.items())
+    (folder / "divvy.yaml").write_text(f"compute_packages:\n  p:\n{lines}")
+    return ["--divvy-config", "divvy.yaml", "--divvy-compute-package", "p"]
+
+
 def stand_in(folder: Path, name: str, script: str) -> None:
     """Write a command that does what `script` says and adds its arguments to <name>.calls."""
     path = folder / name

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin_helpers import command, refuse, start, succeed, wait_until, write_profile
+from plugin_helpers import command, refuse, start, succeed, wait_until, write_profile, write_site
 
 slow = pytest.mark.slow
 LATE = """\
@@ -183,12 +183,10 @@ def test_the_environment_adds_no_options_to_a_submission_unless_the_template_nam
         'envvars: "SECRET"\nrule job:\n    output: "a"\n    shell: "echo $SECRET > {output}"\n'
     )
     write_profile(tmp_path)
-    (tmp_path / "t.sub").write_text("# SBATCH_QOS is what each user has\n{CODE}\n")
     # sbatch with SBATCH_EXPORT=NONE, as far as this test goes: the job has no variable of this process
     (tmp_path / "batch").write_text('#!/bin/bash\nenv >> seen\nenv -i PATH="$PATH" bash "$1" &> /dev/null &\necho $!\n')
     (tmp_path / "batch").chmod(0o755)
-    package = "{submission_template: t.sub, submission_command: ./batch}"
-    (tmp_path / "divvy.yaml").write_text(f"compute_packages:\n  p: {package}\n")
+    words = write_site(tmp_path, "# SBATCH_QOS is what each user has\n{CODE}\n", "./batch")
     options = {
         "SBATCH_EXPORT": "NONE",
         "SBATCH_QOS": "q",
@@ -196,7 +194,6 @@ def test_the_environment_adds_no_options_to_a_submission_unless_the_template_nam
         "BSUB_QUIET": "y",
         "PBS_DPREFIX": "#P",
     }
-    words = ["--divvy-config", "divvy.yaml", "--divvy-compute-package", "p"]
     said = succeed(command("snakemake", "--profile", "divvy", *words, folder=tmp_path, SECRET="of all", **options))
     assert (tmp_path / "a").read_text() == "of all\n"
     seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines() if "=" in line)

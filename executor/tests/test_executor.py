@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from plugin_helpers import command, count_lines, is_alive, refuse, start, succeed, wait_until, write_profile
+from plugin_helpers import (
+    command,
+    count_lines,
+    is_alive,
+    refuse,
+    start,
+    succeed,
+    wait_until,
+    write_profile,
+    write_site,
+)
 
 slow = pytest.mark.slow
 in_one_process = pytest.mark.xdist_group  # of the tests that share a run
@@ -31,15 +41,6 @@ def snakemake(folder: Path, *options: str, **env: str) -> subprocess.CompletedPr
 def run(folder: Path, rules: str, *options: str, targets: int = 1) -> subprocess.CompletedProcess[str]:
     workflow(folder, rules, targets)
     return snakemake(folder, *options)
-
-
-def site(folder: Path, command: str) -> list[str]:
-    """Write a divvy configuration with that submission command; return the options that choose it."""
-    (folder / "template.sub").write_text("{CODE}\n")
-    (folder / "divvy.yaml").write_text(
-        f"compute_packages:\n  p: {{submission_template: template.sub, submission_command: '{command}'}}\n"
-    )
-    return ["--divvy-config", "divvy.yaml", "--divvy-compute-package", "p"]
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def teleported(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     teleport = folder / "teleport"
     teleport.write_text('#!/bin/bash\nsetsid bash "$1" > /dev/null 2>&1 < /dev/null &\necho beamed 17\n')
     teleport.chmod(0o755)
-    options = [*site(folder, str(teleport)), "--divvy-prune-logs"]
+    options = [*write_site(folder, command=str(teleport)), "--divvy-prune-logs"]
     done = run(folder, "    shell: 'test {wildcards.n} != 1; touch {output}'", *options, targets=3)
     return Finished(folder, refuse(done, "exit status 1"))
 
@@ -377,7 +378,13 @@ def test_a_wrong_pack_is_refused(tmp_path: Path) -> None:
 
 @slow
 def test_a_job_that_nobody_can_be_asked_after_is_given_up(tmp_path: Path) -> None:
-    options = [*site(tmp_path, "echo 17 ; true"), "--divvy-lost-after", "0", "--divvy-scheduler", "unknown"]
+    options = [
+        *write_site(tmp_path, command="echo 17 ; true"),
+        "--divvy-lost-after",
+        "0",
+        "--divvy-scheduler",
+        "unknown",
+    ]
     refuse(run(tmp_path, "    shell: 'touch {output}'", *options), "it has not been heard of for 0 minutes")
 
 

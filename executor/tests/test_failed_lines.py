@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from looper.const import DEFAULT_CONFIG_FILEPATH
 
-from plugin_helpers import command, need, refuse, stand_in, succeed, write_profile
+from clusters import workflow
+from plugin_helpers import command, need, refuse, stand_in, succeed, write_profile, write_site
 from snakemake_executor_plugin_divvy.compute_packages import PLACEHOLDER, ComputePackage
 from snakemake_executor_plugin_divvy.failed_lines import add_trap, read_failed_lines
 from snakemake_executor_plugin_divvy.jobscript import JobFiles, build_job_script, write_privately
@@ -137,24 +138,11 @@ def test_directives_stay_before_all_commands(tmp_path: Path) -> None:
 
 # --- what people get to know
 
-SNAKEFILE = """\
-rule all:
-    input: expand("{n}.txt", n=range(3))
-
-rule job:
-    output: "{n}.txt"
-    shell: "touch {output}"
-"""
-
 
 def run_workflow(folder: Path, template: str, *options: str) -> subprocess.CompletedProcess[str]:
-    (folder / "Snakefile").write_text(SNAKEFILE)
-    (folder / "template.sub").write_text(template)
-    (folder / "divvy.yaml").write_text(
-        "compute_packages:\n  p: {submission_template: template.sub, submission_command: bash}\n"
-    )
+    workflow(folder, "    shell: 'touch {output}'\n", range(3))
     write_profile(folder)
-    words = ["--divvy-config", "divvy.yaml", "--divvy-compute-package", "p", "--cores", "2", *options]
+    words = [*write_site(folder, template), "--cores", "2", *options]
     return command("snakemake", "--profile", "divvy", *words, folder=folder)
 
 

@@ -8,24 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from clusters import said_with
-from plugin_helpers import calls, command, count_lines, environment, refuse, stand_in, start, succeed, wait_until
+from clusters import said_with, workflow
+from plugin_helpers import (
+    calls,
+    command,
+    count_lines,
+    environment,
+    refuse,
+    stand_in,
+    start,
+    succeed,
+    wait_until,
+    write_site,
+)
 from snakemake_executor_plugin_divvy.submissions import note_interrupts
 
 slow = pytest.mark.slow
-PACKAGES = """\
-compute_packages:
-  p: {submission_template: template.sub, submission_command: bash}
-  slurm: {submission_template: template.sub, submission_command: sbatch}
-"""
-CALL = ["snakemake", "--executor", "divvy", "--jobs", "9", "--cores", "2", "--divvy-compute-package", "p"]
-CONFIG = ["--divvy-config", "divvy.yaml"]
-
-
-def write_site(folder: Path, template: str = "#!/bin/bash\n{CODE}\n") -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "divvy.yaml").write_text(PACKAGES)
-    (folder / "template.sub").write_text(template)
+CALL = ["snakemake", "--executor", "divvy", "--jobs", "9", "--cores", "2"]
 
 
 # --- groups
@@ -51,11 +50,11 @@ rule b:
 
 @pytest.mark.parametrize(("ok", "of"), [(True, "b"), pytest.param(False, "a", marks=slow)])
 def test_a_group_that_fails_says_why_like_any_job(ok: bool, of: str, tmp_path: Path) -> None:
-    write_site(tmp_path)
+    package = write_site(tmp_path)
     (tmp_path / "Snakefile").write_text(GROUP)
     if ok:
         (tmp_path / "ok").touch()
-    said = refuse(command(*CALL, *CONFIG, folder=tmp_path), "message: Error in group g: exit status 1\n")
+    said = refuse(command(*CALL, *package, folder=tmp_path), "message: Error in group g: exit status 1\n")
     error = said[said.index("Error in group g:") : said.rindex("Exiting because")]
     (log,) = (tmp_path / "logs" / "divvy").glob("*/*.log")
     shown = log.relative_to(tmp_path)
@@ -71,9 +70,9 @@ def test_a_group_that_fails_says_why_like_any_job(ok: bool, of: str, tmp_path: P
 
 
 def test_a_group_on_a_broken_node_says_so(tmp_path: Path) -> None:
-    write_site(tmp_path, "#!/bin/bash\necho this node is broken\nexit 3\n{CODE}\n")
+    package = write_site(tmp_path, "#!/bin/bash\necho this node is broken\nexit 3\n{CODE}\n")
     (tmp_path / "Snakefile").write_text(GROUP)
-    said = refuse(command(*CALL, *CONFIG, folder=tmp_path), "Error in group g: ended without an exit status")
+    said = refuse(command(*CALL, *package, folder=tmp_path), "Error in group g: ended without an exit status")
     assert said.count("        this node is broken\n") == 1
     assert "message: None" not in said
 
@@ -96,19 +95,21 @@ def test_paths_start_where_the_user_is(how: str, tmp_path: Path) -> None:
     """Not in the folder of --directory or workdir, in which Snakemake and the jobs work."""
     here, there = tmp_path / "here", tmp_path / "there"
     there.mkdir()
-    write_site(here)
+    here.mkdir()
+    words = write_site(here)
+    config, package = words[:2], words[2:]
     is_option = how == "--directory"
     (here / "Snakefile").write_text(ONE if is_option else f"workdir: {str(there)!r}\n{ONE}")
     options = ["--directory", "../there"] if is_option else []
-    said = refuse(command(*CALL, *CONFIG, *options, folder=here), "the reason")
+    said = refuse(command(*CALL, *config, *package, *options, folder=here), "the reason")
     _, _, message = said.partition("    message: ")
     shown = re.findall(r"^    (?:last lines of|log:|submission script:) (\S+?):?$", message, flags=re.MULTILINE)
     assert len(shown) >= 4
     assert [path for path in shown if not (here / path).is_file()] == []
     (there / "ok").touch()
-    succeed(command(*CALL, *options, folder=here, DIVCFG="divvy.yaml"))
+    succeed(command(*CALL, *package, *options, folder=here, DIVCFG="divvy.yaml"))
     assert (there / "a.txt").read_text() == f"{there}\n"
-    said = refuse(command(*CALL, *options, "--forceall", folder=here, DIVCFG="gone.yaml"))
+    said = refuse(command(*CALL, *package, *options, "--forceall", folder=here, DIVCFG="gone.yaml"))
     assert f"DIVCFG=gone.yaml: no such file ({here}/gone.yaml); expected" in said
 
 
@@ -132,12 +133,12 @@ rule bad:
 
 
 def test_lists_of_files_to_wait_for_do_not_outlive_their_jobs(tmp_path: Path) -> None:
-    write_site(tmp_path)
+    package = write_site(tmp_path)
     (tmp_path / "Snakefile").write_text(MANY)
     (tmp_path / "in").mkdir()
     for number in range(30):
         (tmp_path / "in" / str(number)).touch()
-    refuse(command(*CALL, *CONFIG, "--keep-going", folder=tmp_path))
+    refuse(command(*CALL, *package, "--keep-going", folder=tmp_path))
     kept = {path.suffix for path in (tmp_path / ".snakemake" / "divvy").rglob("bad.*")}
     assert ".sh" in kept
     assert ".inputs" not in kept
@@ -145,14 +146,6 @@ def test_lists_of_files_to_wait_for_do_not_outlive_their_jobs(tmp_path: Path) ->
 
 # --- a run that is stopped twice
 
-TWO = """\
-rule all:
-    input: expand("{n}.txt", n=range(2))
-
-rule job:
-    output: "{n}.txt"
-    shell: "touch {output}"
-"""
 # none starts as long as there is a file `busy`
 SBATCH = """\
 job=1
@@ -182,11 +175,11 @@ def test_a_second_ctrl_c_names_what_is_left_and_the_next_run_takes_care_of_it(
     for name, script in {"sbatch": SBATCH, "squeue": SQUEUE, "scancel": SCANCEL, "sacct": "true"}.items():
         stand_in(commands, name, script.format(folder=commands))
     (commands / "busy").touch()
-    write_site(tmp_path)
-    (tmp_path / "Snakefile").write_text(TWO)
+    package = write_site(tmp_path, command="sbatch")
+    workflow(tmp_path, "    shell: 'touch {output}'\n", range(2))
     path = f"{commands}:{environment()['PATH']}"
     quick = ["--seconds-between-status-checks", "1", "--latency-wait", "1"]
-    call = [*CALL[:-1], "slurm", *CONFIG, *quick]
+    call = [*CALL, *package, *quick]
     process = start(*call, folder=tmp_path, PATH=path)
     for _ in range(2):
         said_with(process, "divvy: submitted job")
@@ -214,8 +207,7 @@ def test_ctrl_c_is_noted_only_as_long_as_somebody_wants_to(tmp_path: Path) -> No
     script.write_text(
         "import os, signal, threading\n"
         f"from {note_interrupts.__module__} import note_interrupts\n"
-        "event = threading.Event()\n"
-        "with note_interrupts(event):\n"
+        "with note_interrupts() as event:\n"
         "    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):\n"
         "        os.kill(os.getpid(), number)\n"
         "    assert event.wait(9)\n"

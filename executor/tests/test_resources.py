@@ -11,7 +11,7 @@ import yaml
 from snakemake.resources import Resources
 
 from planned import plan
-from plugin_helpers import command, refuse, succeed, write_profile
+from plugin_helpers import command, refuse, succeed, write_profile, write_site
 from snakemake_executor_plugin_divvy.variables import written
 from snakemake_executor_plugin_divvy.variables.resources import find_functions, find_read_as_python, read_resources
 
@@ -151,15 +151,13 @@ rule job:
 def test_words_get_to_the_submission_script_or_are_refused_or_warned_about(tmp_path: Path) -> None:
     (tmp_path / "Snakefile").write_text(JOB)
     write_profile(tmp_path)
-    (tmp_path / "t.sub").write_text("#SBATCH -c '{COMMENT}' '{OTHER}' '{DAY}'\n#SBATCH -t {TIME} {RUNTIME}\n{CODE}\n")
-    package = "{submission_template: t.sub, submission_command: sh, day: 0123}"
-    (tmp_path / "divvy.yaml").write_text(f"compute_packages:\n  p: {package}\n")
+    template = "#SBATCH -c '{COMMENT}' '{OTHER}' '{DAY}'\n#SBATCH -t {TIME} {RUNTIME}\n{CODE}\n"
+    package = write_site(tmp_path, template, "sh", day="0123")
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "config.yaml").write_text(
         "set-resources:\n  job:\n    comment: 10:00\ndefault-resources:\n  other: threads\n"
     )
-    words = ["--profile", "divvy", "--divvy-config", "divvy.yaml", "--divvy-compute-package", "p", "--cores", "1"]
-    words += ["--workflow-profile", "more"]
+    words = ["--profile", "divvy", *package, "--cores", "1", "--workflow-profile", "more"]
     done = command("snakemake", *words, "--set-resources", "job:comment=open", folder=tmp_path)
     refuse(done, "rule job: Snakemake reads the resource comment=open as Python", "comment=\"'open'\"")
     assert not list(tmp_path.glob("logs/divvy/*/*.sub"))

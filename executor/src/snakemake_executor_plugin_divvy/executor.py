@@ -281,8 +281,7 @@ class Executor(JobCalls):
             return
         if self.queue:
             self.logger.info("divvy: waiting until canceled jobs have gone; another Ctrl-C ends that")
-        hurry = threading.Event()
-        with note_interrupts(hurry):
+        with note_interrupts() as hurry:
             left = self.queue.cancel(hurry)
         if left:
             names = ", ".join(submission.name for submission in left)

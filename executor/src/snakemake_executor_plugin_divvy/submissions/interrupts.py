@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def note_interrupts(event: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM set `event` instead of ending what is in this context, and the program with it."""
+def note_interrupts() -> Iterator[threading.Event]:
+    """Let Ctrl-C and SIGTERM set an event, which is returned, instead of ending what is in this context."""
+    event = threading.Event()
     numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     before = {number: signal.signal(number, lambda *_: event.set()) for number in numbers}
     try:
-        yield
+        yield event
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
